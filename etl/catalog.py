@@ -1,0 +1,240 @@
+"""The KPI catalog: reads the headers of `kpis/*.sql` and makes the schema `kpi` and the public views from them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from etl.incident import Field
+
+FACTS = Path(__file__).parent / "facts"
+KPIS = Path(__file__).parent / "kpis"
+VIEWS = Path(__file__).parent / "views"
+
+UNITS = ("hours", "share", "incidents", "reassignments")
+BETTER = ("lower", "higher", "none")
+COUNTED_ON = {
+    "opened_at": "opened_on",
+    "acknowledged_at": "acknowledged_on",
+    "first_resolved_at": "first_resolved_on",
+    "resolved_at": "resolved_on",
+    "day": "day",
+}
+"""Instant at which a KPI counts an incident -> the column with its day in the reporting zone."""
+DIMENSIONS = ("all", "priority", "assignment_group", "service", "source")
+
+
+class CatalogError(Exception):
+    """A KPI file that is not as it must be; the message names file and line."""
+
+
+class Example(NamedTuple):
+    """A query and what it must give."""
+
+    query: str
+    expected: str
+
+
+class Kpi(NamedTuple):
+    """One KPI as its file defines it."""
+
+    name: str
+    title: str
+    unit: str
+    better: str
+    fact: str
+    counted_at: str
+    days: str
+    """For a KPI over `incident_days`: `last` day of a bucket, or `all` of them."""
+    description: str
+    sql: str
+    examples: tuple[Example, ...]
+
+    @property
+    def counted_on(self) -> str:
+        """The column with the day that it is counted at."""
+        return COUNTED_ON[self.counted_at]
+
+    @property
+    def is_count(self) -> bool:
+        """Whether nothing counted is 0 and not unknown."""
+        return self.unit == "incidents" and self.name != "backlog_mean"
+
+
+@cache
+def kpis() -> tuple[Kpi, ...]:
+    """Read every KPI, in order of name.
+
+    Raises:
+        CatalogError: a header or an example is missing or not understood.
+    """
+    return tuple(_read(path) for path in sorted(KPIS.glob("*.sql")))
+
+
+def kpi(name: str) -> Kpi:
+    """Give one KPI.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return {kpi.name: kpi for kpi in kpis()}[name]
+
+
+def _read(path: Path) -> Kpi:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header: dict[str, str] = {}
+    prose = []
+    body_at = 0
+    for number, line in enumerate(lines):
+        if not line.startswith("--"):
+            body_at = number
+            break
+        found = re.match(r"-- (title|unit|better|fact|counted|days): +(.*\S)", line)
+        if found:
+            header[found[1]] = found[2]
+        else:
+            prose.append(line.removeprefix("--").strip())
+    for key in ("title", "unit", "better", "counted"):
+        if key not in header:
+            raise CatalogError(f"{path.name}:{body_at}: the header has no '-- {key}:'")
+    for key, choices in (("unit", UNITS), ("better", BETTER), ("counted", tuple(COUNTED_ON))):
+        if header[key] not in choices:
+            raise CatalogError(f"{path.name}: {key} is '{header[key]}'; it must be one of {', '.join(choices)}")
+    if not prose:
+        raise CatalogError(f"{path.name}:{body_at}: no sentence says what it is")
+    body = "\n".join(line for line in lines[body_at:] if not re.match(r"-- (>>> |\S+$|-?\d)", line)).strip()
+    for macro in (path.stem, f"{path.stem}_n"):
+        if f"macro kpi.{macro}(" not in body:
+            raise CatalogError(f"{path.name}: does not create the macro kpi.{macro}")
+    examples = tuple(
+        Example(line.removeprefix("-- >>> "), lines[number + 1].removeprefix("-- "))
+        for number, line in enumerate(lines[:-1])
+        if line.startswith("-- >>> ")
+    )
+    if not examples:
+        raise CatalogError(f"{path.name}: has no example, a line that begins with '-- >>> '")
+    return Kpi(
+        path.stem,
+        header["title"],
+        header["unit"],
+        header["better"],
+        header.get("fact", "incidents"),
+        header["counted"],
+        header.get("days", "all"),
+        " ".join(prose),
+        body,
+        examples,
+    )
+
+
+def run_facts(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the facts again for the incidents in the temporary table `changed`."""
+    for path in sorted(FACTS.glob("*.sql")):
+        con.execute(path.read_text(encoding="utf-8"))
+
+
+def create_macros(con: duckdb.DuckDBPyConnection) -> None:
+    """Make every KPI's macros."""
+    con.execute("create schema if not exists kpi")
+    for entry in kpis():
+        con.execute(entry.sql)
+
+
+def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[Field, ...]]]) -> None:
+    """Make the public views, the schema `kpi` and all comments, and bind every macro once.
+
+    Args:
+        con: the store.
+        comments: table -> what one row is, and its columns.
+    """
+    create_macros(con)
+    for path in sorted(VIEWS.glob("*.sql")):
+        con.execute(path.read_text(encoding="utf-8"))
+    _catalog_table(con)
+    for grain in ("day", "month"):
+        name = {"day": "daily", "month": "monthly"}[grain]
+        con.execute(f"create or replace view kpi.{name} as\n{_periodic(grain)}")
+        con.execute(
+            f"comment on view kpi.{name} is 'One row per {grain}, dimension and member; each KPI is counted at its own date'"
+        )
+    for table, (row, fields) in comments.items():
+        kind = "view" if table in ("incident_segments", "incident_days") else "table"
+        con.execute(f"comment on {kind} main.{table} is {_quoted(f'One row per: {row}')}")
+        for field in fields:
+            con.execute(f'comment on column main.{table}."{field.name}" is {_quoted(field.comment)}')
+    bind(con)
+
+
+def bind(con: duckdb.DuckDBPyConnection) -> None:
+    """Bind every macro against its fact: a misspelt column would otherwise be noticed by a reader only."""
+    for fact in sorted({entry.fact for entry in kpis()}):
+        calls = ", ".join(
+            f"kpi.{entry.name}(fact), kpi.{entry.name}_n(fact)" for entry in kpis() if entry.fact == fact
+        )
+        con.execute(f"select {calls} from {fact} as fact where false")
+
+
+def _catalog_table(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create or replace table kpi.catalog (name varchar, title varchar, unit varchar, better varchar, fact varchar,"
+        " counted_at varchar, description varchar, sql varchar)"
+    )
+    con.executemany(
+        "insert into kpi.catalog values (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            [entry.name, entry.title, entry.unit, entry.better, entry.fact, entry.counted_at, entry.description, entry.sql]
+            for entry in kpis()
+        ],
+    )
+    con.execute("comment on table kpi.catalog is 'One row per KPI: what it means and how it is computed'")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _periodic(grain: str) -> str:
+    """Compose the view with one column per KPI; a KPI's rows come from its own fact, counted at its own day."""
+    parts = [
+        f"select date_trunc('{grain}', day)::date as period, 'all' as dimension, 'all' as member from kpi.calendar"
+        " group by all"
+    ]
+    groups: dict[tuple[str, str, str], list[Kpi]] = {}
+    for entry in kpis():
+        groups.setdefault((entry.fact, entry.counted_on, entry.days), []).append(entry)
+    for dimension in DIMENSIONS:
+        for (fact, counted_on, days), members in groups.items():
+            parts.append(_grouped(grain, dimension, fact, counted_on, days, members))
+    union = "\nunion all by name\n".join(parts)
+    columns = ",\n    ".join(
+        f"coalesce(max({entry.name}), 0)::bigint as {entry.name}"
+        if entry.is_count
+        else f"max({entry.name})::double as {entry.name}"
+        for entry in kpis()
+    )
+    return (
+        f"select\n    period,\n    dimension,\n    member,\n    {columns}\nfrom (\n{union}\n)\n"
+        "group by\n    period,\n    dimension,\n    member"
+    )
+
+
+def _grouped(grain: str, dimension: str, fact: str, counted_on: str, days: str, members: list[Kpi]) -> str:
+    calls = ",\n    ".join(f"kpi.{entry.name}(fact) as {entry.name}" for entry in members)
+    member = "'all'" if dimension == "all" else f"fact.{dimension}::varchar"
+    where = f"fact.{counted_on} is not null"
+    table = f"main.{fact} as fact"
+    if fact == "incident_days":
+        # A stock is taken on a bucket's last day; a day without any open incident is a day, too.
+        if dimension == "all":
+            table = "kpi.calendar as calendar left join main.incident_days as days using (day)"
+            table = f"(select calendar.day, days.* exclude (day) from {table}) as fact"
+        if days == "last":
+            where += f" and fact.day in (select max(day) from kpi.calendar group by date_trunc('{grain}', day))"
+    return (
+        f"select\n    date_trunc('{grain}', fact.{counted_on})::date as period,\n    '{dimension}' as dimension,\n"
+        f"    {member} as member,\n    {calls}\nfrom {table}\nwhere {where}\ngroup by all"
+    )

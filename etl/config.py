@@ -1,0 +1,263 @@
+"""The configuration `meantime.toml`, checked: an error names the key, the value and the choices."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etl import sources
+from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
+from etl.shaping import nearest
+from etl.sources import Options
+from etl.stamps import StampError, check_zone
+
+
+class ConfigError(Exception):
+    """A configuration or an option that cannot be used; the message names the key and what it may be."""
+
+
+DEFAULT_REJECTED_SHARE = 0.01
+
+TOP_KEYS = ("timezone", "keep_raw", "sources")
+SOURCE_KEYS = (
+    "kind",
+    "files",
+    "url",
+    "token",
+    "timezone",
+    "date_format",
+    "delimiter",
+    "encoding",
+    "null_marks",
+    "as_of",
+    "fields",
+    "status",
+    "priority",
+    "channel",
+    "hold_reason",
+    "excluded",
+    "automation",
+    "map",
+    "full_export",
+    "first_contact_hours",
+    "max_rejected_share",
+    "sample",
+)
+SECRET_KEYS = ("token", "password", "secret", "api_key")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One configured source."""
+
+    name: str
+    kind: str
+    options: Options
+    files: tuple[str, ...] = ()
+    folder: Path = Path()
+    as_of: datetime | None = None
+    full_export: bool = False
+    first_contact_hours: float | None = None
+    max_rejected_share: float = DEFAULT_REJECTED_SHARE
+    is_sample: bool = False
+
+    def paths(self) -> list[Path]:
+        """Find the export files that the patterns name now, each once, in order of name.
+
+        Raises:
+            ConfigError: a pattern matches nothing.
+        """
+        found: dict[Path, None] = {}
+        for pattern in self.files:
+            matches = (
+                sorted(Path(pattern).parent.glob(Path(pattern).name))
+                if Path(pattern).is_absolute()
+                else sorted(self.folder.glob(pattern))
+            )
+            if not matches:
+                raise ConfigError(f"[sources.{self.name}] files: nothing matches '{pattern}' in {self.folder}")
+            found.update(dict.fromkeys(matches))
+        return list(found)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration."""
+
+    timezone: str | None = None
+    keep_raw: int | None = None
+    """How many inputs per source the archive keeps; None keeps all."""
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+
+def read(path: Path) -> Config:
+    """Read the configuration file.
+
+    Raises:
+        ConfigError: it is missing, is no TOML, or a key or value is not understood.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: there is no configuration; write one, or try `meantime load FILE --as servicenow`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    return parse(given, path)
+
+
+def parse(given: Mapping[str, Any], path: Path) -> Config:
+    """Check a parsed configuration; `path` says where it came from, and files are relative to its folder."""
+    _only(given, TOP_KEYS, str(path))
+    zone = given.get("timezone")
+    if zone is not None:
+        _zone(zone, f"{path}: timezone")
+    keep = given.get("keep_raw")
+    if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
+        raise ConfigError(f"{path}: keep_raw is {keep!r}; it must be a whole number from 1, or be left out to keep all")
+    sections = given.get("sources", {})
+    if not isinstance(sections, Mapping):
+        raise ConfigError(f"{path}: sources must be tables, [sources.NAME]")
+    return Config(zone, keep, {name: _source(name, section, path) for name, section in sections.items()})
+
+
+def _source(name: str, section: Any, path: Path) -> Source:
+    where = f"{path}: [sources.{name}]"
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{where} must be a table")
+    _only(section, SOURCE_KEYS, where)
+    kind = section.get("kind")
+    if kind not in sources.kinds():
+        raise ConfigError(
+            f"{where} kind is {kind!r}; it must be one of {', '.join(sources.kinds())}"
+            f"{nearest(str(kind), sources.kinds())}"
+        )
+    for key in SECRET_KEYS:
+        if key in section:
+            _secret(section[key], f"{where} {key}")
+    if "url" in section:
+        raise ConfigError(f"{where} url: kind '{kind}' reads files; give `files = [...]`")
+    files = section.get("files", ())
+    if isinstance(files, str) or not all(isinstance(pattern, str) for pattern in files) or not files:
+        raise ConfigError(f'{where} files must be a list of file names or patterns, such as ["exports/*.csv"]')
+    share = section.get("max_rejected_share", DEFAULT_REJECTED_SHARE)
+    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ConfigError(f"{where} max_rejected_share is {share!r}; it must lie between 0 and 1")
+    hours = section.get("first_contact_hours")
+    if hours is not None and (not isinstance(hours, (int, float)) or hours <= 0):
+        raise ConfigError(f"{where} first_contact_hours is {hours!r}; it must be a number of hours above 0")
+    return Source(
+        name=name,
+        kind=kind,
+        options=options(name, section, path.parent, where),
+        files=tuple(files),
+        folder=path.parent,
+        as_of=instant(section["as_of"], f"{where} as_of") if "as_of" in section else None,
+        full_export=_flag(section, "full_export", where),
+        first_contact_hours=hours,
+        max_rejected_share=float(share),
+        is_sample=_flag(section, "sample", where),
+    )
+
+
+def options(name: str, section: Mapping[str, Any], folder: Path, where: str) -> Options:
+    """Check what a section says about how its exports are read."""
+    if "timezone" in section:
+        _zone(section["timezone"], f"{where} timezone")
+    _values(section, "status", STATES, where)
+    _values(section, "priority", PRIORITIES, where)
+    _values(section, "channel", CHANNELS, where)
+    _values(section, "hold_reason", HOLD_REASONS, where)
+    _values(section, "excluded", EXCLUSIONS, where)
+    given_map = section.get("map")
+    if isinstance(given_map, str):
+        given_map = read_map(folder / given_map)
+    return Options(
+        source=name,
+        timezone=section.get("timezone"),
+        date_format=section.get("date_format"),
+        delimiter=section.get("delimiter"),
+        encoding=section.get("encoding"),
+        null_marks=tuple(section.get("null_marks", ("", "?"))),
+        fields=dict(section.get("fields", {})),
+        status=dict(section.get("status", {})),
+        priority=dict(section.get("priority", {})),
+        channel=dict(section.get("channel", {})),
+        hold_reason=dict(section.get("hold_reason", {})),
+        excluded=dict(section.get("excluded", {})),
+        automation=tuple(section.get("automation", ())),
+        map=given_map,
+    )
+
+
+def read_map(path: Path) -> dict[str, Any]:
+    """Read a mapping file of kind `table`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such mapping file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+
+
+def instant(value: Any, where: str) -> datetime:
+    """Read an as-of: a date or an instant; without an offset it is UTC. The result is naive UTC, whole seconds."""
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    try:
+        stamp = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} is {text!r}; write it like 2026-01-31T18:00:00Z") from error
+    if stamp.tzinfo is not None:
+        stamp = stamp.astimezone(UTC).replace(tzinfo=None)
+    return stamp.replace(microsecond=0)
+
+
+def _only(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{where}: key '{key}' is not one of {', '.join(known)}{nearest(key, known)}")
+
+
+def _zone(value: Any, where: str) -> None:
+    try:
+        check_zone(str(value))
+    except StampError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _flag(section: Mapping[str, Any], key: str, where: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} {key} is {value!r}; it must be true or false")
+    return value
+
+
+def _values(section: Mapping[str, Any], key: str, choices: tuple[Any, ...], where: str) -> None:
+    table = section.get(key, {})
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where} {key} must be a table of their word = our word")
+    for word, value in table.items():
+        if value not in choices:
+            raise ConfigError(
+                f"{where} {key}: {word!r} is mapped to {value!r}, which is not one of "
+                f"{', '.join(map(str, choices))}{nearest(str(value), [str(choice) for choice in choices])}"
+            )
+
+
+def _secret(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping) or set(value) not in ({"env"}, {"file"}):
+        raise ConfigError(
+            f"{where}: a secret may not stand in the configuration; "
+            'name where it is: { env = "VARIABLE" } or { file = "path" }'
+        )

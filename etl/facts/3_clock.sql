@@ -1,0 +1,210 @@
+-- One row per incident: what its history says, the instants of its clock, and the seconds between them.
+create or replace temp table told_by_history as
+select
+    happenings.source,
+    happenings.incident_id,
+    max(sequence) filter (where kind = 'reopened') as reopened_sequence,
+    max(happened_at) filter (where kind = 'reopened') as reopened_at,
+    count(*) filter (where kind = 'reopened') as reopen_count,
+    count(*) filter (where kind = 'escalated') as escalation_count,
+    count(*) filter (where kind = 'group_assigned' and from_value is not null and to_value is not null)
+        as reassignment_count,
+    count(*) filter (where kind = 'held' and hold_reason = 'caller') as holds_for_caller,
+    min(happened_at) filter (where kind = 'resolved') as first_resolved_at,
+    min(happened_at) filter (where kind = 'assigned' and to_value is not null) as assigned_at,
+    min(happened_at) filter (where kind = 'acknowledged' and actor_kind <> 'automation') as told_acknowledged_at,
+    arg_min(happened_at, sequence) filter (
+        where kind <> 'opened'
+            and actor_kind <> 'automation'
+            and actor is distinct from caller
+            and (state_after <> 'new' or (kind = 'assigned' and to_value = actor))
+    ) as acted_at,
+    count(*) filter (where kind <> 'opened' and actor_kind <> 'automation') as entries_by_people
+from happenings
+join (select source, incident_id, caller from current_versions) as callers
+    on happenings.source = callers.source
+    and happenings.incident_id = callers.incident_id
+group by
+    happenings.source,
+    happenings.incident_id;
+
+-- The resolve event that stands: the last one, unless the incident was reopened after it. Closing does not move it.
+create or replace temp table standing_resolutions as
+select
+    resolved.source,
+    resolved.incident_id,
+    arg_max(
+        struct_pack(
+            happened_at := happened_at,
+            actor_kind := actor_kind,
+            priority := priority_after,
+            assignment_group := group_after
+        ),
+        sequence
+    ) as resolution
+from (select * from happenings where kind = 'resolved' and from_value is distinct from 'closed') as resolved
+join told_by_history
+    on resolved.source = told_by_history.source
+    and resolved.incident_id = told_by_history.incident_id
+where resolved.sequence > coalesce(told_by_history.reopened_sequence, -1)
+group by
+    resolved.source,
+    resolved.incident_id;
+
+-- Later incidents that the source links as reopening an earlier one.
+create or replace temp table clones as
+select
+    current_versions.source,
+    current_versions.incident_id,
+    count(*) as clone_count
+from current_versions
+join (select source, reopens_id from store.versions where reopens_id is not null) as clone
+    on clone.source = current_versions.source
+    and clone.reopens_id in (current_versions.incident_id, current_versions.external_id)
+group by
+    current_versions.source,
+    current_versions.incident_id;
+
+-- What a complete export no longer has was last seen before the first such export.
+create or replace temp table vanished as
+select
+    sightings.source,
+    sightings.incident_id,
+    min(inputs.as_of) as deleted_at_source
+from store.sightings as sightings
+semi join keys
+    on sightings.source = keys.source
+    and sightings.incident_id = keys.incident_id
+join store.inputs as inputs
+    on inputs.source = sightings.source
+    and inputs.full_export
+    and inputs.as_of > sightings.seen_at
+group by
+    sightings.source,
+    sightings.incident_id;
+
+create or replace temp table instants as
+select
+    versions.source,
+    versions.incident_id,
+    versions.opened_at,
+    versions.occurred_at,
+    coalesce(versions.assigned_at, history.assigned_at) as assigned_at,
+    case
+        when versions.reports_acknowledgement
+            then coalesce(versions.acknowledged_at, history.told_acknowledged_at)
+        when beginnings.from_creation then history.acted_at
+    end as acknowledged_at,
+    case
+        when versions.reports_acknowledgement then 'reported'
+        when beginnings.from_creation then 'derived'
+    end as acknowledgement_basis,
+    coalesce(
+        case when beginnings.incident_id is not null then history.first_resolved_at end,
+        versions.first_resolved_at,
+        case
+            when coalesce(versions.reopen_count, history.reopen_count, 0) = 0
+                and versions.state in ('resolved', 'closed')
+                then coalesce(versions.resolved_at, case when not sources.knows_resolving then versions.closed_at end)
+        end
+    ) as first_resolved_at,
+    case
+        when versions.state not in ('resolved', 'closed') then null
+        when versions.resolved_at is not null and (versions.resolved_at < history.reopened_at) is not true
+            then 'reported'
+        when standing.resolution is not null and beginnings.incident_id is not null then 'history'
+        when versions.state = 'closed' and versions.closed_at is not null then 'closed'
+    end as resolution_basis,
+    case resolution_basis
+        when 'reported' then versions.resolved_at
+        when 'history' then standing.resolution.happened_at
+        when 'closed' then versions.closed_at
+    end as resolved_at,
+    resolution_basis = 'closed' and sources.knows_resolving as is_only_closed,
+    versions.resolved_at as reported_resolved_at,
+    history.reopened_at,
+    versions.closed_at,
+    coalesce(versions.deleted_at_source, vanished.deleted_at_source) as deleted_at_source,
+    versions.state,
+    sources.as_of,
+    sources.first_contact_hours,
+    beginnings.incident_id is not null as has_history,
+    coalesce(beginnings.from_creation, false) as from_creation,
+    beginnings.first_state,
+    beginnings.first_priority,
+    beginnings.first_group,
+    versions.reassignment_count as reported_reassignment_count,
+    case when beginnings.from_creation then history.reassignment_count end as counted_reassignment_count,
+    versions.reopen_count as reported_reopen_count,
+    case when beginnings.from_creation then history.reopen_count end as counted_reopen_count,
+    case
+        when versions.reopen_count is not null or beginnings.from_creation or clones.clone_count > 0
+            then greatest(
+                coalesce(versions.reopen_count, case when beginnings.from_creation then history.reopen_count end, 0),
+                0
+            ) + coalesce(clones.clone_count, 0)
+    end as reopen_count,
+    coalesce(versions.reassignment_count, case when beginnings.from_creation then history.reassignment_count end)
+        as reassignment_count,
+    -- The number of the history stands only where the source records escalations at all.
+    case
+        when versions.escalation_count is not null
+            then greatest(versions.escalation_count, coalesce(history.escalation_count, 0))
+        when history.escalation_count > 0 then history.escalation_count
+    end as escalation_count,
+    case when beginnings.from_creation then history.holds_for_caller > 0 end as was_held_for_caller,
+    standing.resolution.actor_kind = 'automation' as is_resolved_by_automation,
+    coalesce(
+        versions.is_auto_resolved,
+        case
+            when beginnings.from_creation and standing.resolution is not null
+                then standing.resolution.actor_kind = 'automation' and history.entries_by_people = 0
+        end
+    ) as is_auto_resolved,
+    coalesce(case when resolution_basis is not null then standing.resolution.priority end, versions.priority)
+        as priority,
+    coalesce(
+        case when resolution_basis is not null then standing.resolution.assignment_group end,
+        versions.assignment_group
+    ) as assignment_group
+from current_versions as versions
+join sources
+    on versions.source = sources.source
+left join told_by_history as history
+    on versions.source = history.source
+    and versions.incident_id = history.incident_id
+left join beginnings
+    on versions.source = beginnings.source
+    and versions.incident_id = beginnings.incident_id
+left join standing_resolutions as standing
+    on versions.source = standing.source
+    and versions.incident_id = standing.incident_id
+left join clones
+    on versions.source = clones.source
+    and versions.incident_id = clones.incident_id
+left join vanished
+    on versions.source = vanished.source
+    and versions.incident_id = vanished.incident_id;
+
+create or replace temp table clocks as
+select
+    *,
+    case
+        when assigned_at between opened_at and as_of
+            then date_diff('second', opened_at, assigned_at)
+    end as seconds_to_assign,
+    case
+        when acknowledged_at between opened_at and as_of
+            and (acknowledged_at > coalesce(first_resolved_at, resolved_at)) is not true
+            then date_diff('second', opened_at, acknowledged_at)
+    end as seconds_to_acknowledge,
+    case
+        when resolved_at between opened_at and as_of
+            and not is_only_closed
+            then date_diff('second', opened_at, resolved_at)
+    end as seconds_to_resolve,
+    case
+        when first_resolved_at between opened_at and as_of
+            then date_diff('second', opened_at, first_resolved_at)
+    end as seconds_to_first_resolution
+from instants;

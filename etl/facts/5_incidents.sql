@@ -1,0 +1,219 @@
+-- One row per incident, excluded ones too.
+-- When a parent was resolved: of parents that are made again here, and of all others.
+create or replace temp table parents as
+select
+    versions.source,
+    unnest([versions.incident_id, versions.external_id]) as key,
+    coalesce(clocks.resolved_at, incidents.resolved_at) as resolved_at
+from store.versions as versions
+semi join (
+    select distinct source, parent_id
+    from current_versions
+    where parent_id is not null
+) as wanted
+    on versions.source = wanted.source
+    and wanted.parent_id in (versions.incident_id, versions.external_id)
+left join clocks
+    on versions.source = clocks.source
+    and versions.incident_id = clocks.incident_id
+left join incidents
+    on versions.source = incidents.source
+    and versions.incident_id = incidents.incident_id
+    and clocks.incident_id is null;
+
+create or replace temp table children as
+select distinct
+    versions.source,
+    versions.incident_id
+from current_versions as versions
+join parents
+    on versions.source = parents.source
+    and versions.parent_id = parents.key
+join clocks
+    on versions.source = clocks.source
+    and versions.incident_id = clocks.incident_id
+where versions.parent_id not in (versions.incident_id, coalesce(versions.external_id, ''))
+    and (
+        abs(date_diff('second', parents.resolved_at, clocks.resolved_at)) <= 300
+        -- A rule that resolves children runs a while after the parent.
+        or (
+            clocks.is_resolved_by_automation
+            and date_diff('second', parents.resolved_at, clocks.resolved_at) between 0 and 3600
+        )
+    );
+
+create or replace temp table holds as
+select
+    segments.source,
+    segments.incident_id,
+    sum(date_diff('second', segments.from_at, segments.until_at)) filter (where segments.kind = 'on_hold')::bigint
+        as seconds_on_hold
+from store.segments as segments
+semi join keys
+    on segments.source = keys.source
+    and segments.incident_id = keys.incident_id
+group by
+    segments.source,
+    segments.incident_id;
+
+create or replace temp table judged as
+select
+    versions.* exclude (
+        content_hash,
+        as_of,
+        external_id,
+        reopens_id,
+        reports_acknowledgement,
+        updated_by,
+        version_number,
+        occurred_at,
+        opened_at,
+        assigned_at,
+        acknowledged_at,
+        first_resolved_at,
+        resolved_at,
+        closed_at,
+        deleted_at_source,
+        reassignment_count,
+        reopen_count,
+        escalation_count,
+        is_auto_resolved,
+        priority,
+        assignment_group,
+        seconds_on_hold,
+        first_contact_resolved,
+        sla_met
+    ),
+    versions.first_contact_resolved as reported_first_contact,
+    versions.sla_met as reported_sla_met,
+    clocks.* exclude (source, incident_id, state),
+    coalesce(
+        versions.seconds_on_hold,
+        case
+            when clocks.from_creation and clocks.seconds_to_resolve is not null then coalesce(holds.seconds_on_hold, 0)
+        end
+    ) as seconds_on_hold,
+    children.incident_id is not null as resolved_with_parent,
+    clocks.resolution_basis is not null as is_resolved,
+    clocks.reassignment_count > 0
+    or clocks.reopen_count > 0
+    or clocks.escalation_count > 0
+    or clocks.was_held_for_caller
+    or clocks.seconds_to_resolve > clocks.first_contact_hours * 3600 as violates_first_contact
+from current_versions as versions
+join clocks
+    on versions.source = clocks.source
+    and versions.incident_id = clocks.incident_id
+left join holds
+    on versions.source = holds.source
+    and versions.incident_id = holds.incident_id
+left join children
+    on versions.source = children.source
+    and versions.incident_id = children.incident_id;
+
+delete from incidents
+using keys
+where incidents.source = keys.source
+    and incidents.incident_id = keys.incident_id;
+
+insert into incidents by name
+select
+    source,
+    incident_id,
+    title,
+    url,
+    state,
+    source_state,
+    excluded_as,
+    is_auto_resolved,
+    resolved_with_parent,
+    priority,
+    source_priority,
+    first_priority as opened_priority,
+    impact,
+    urgency,
+    category,
+    subcategory,
+    is_major,
+    services[1] as service,
+    services,
+    configuration_item,
+    assignment_group,
+    first_group as first_assignment_group,
+    assignee,
+    caller,
+    location,
+    channel,
+    source_channel,
+    tags,
+    parent_id,
+    problem_id,
+    change_id,
+    resolution_code,
+    knowledge_used,
+    occurred_at,
+    opened_at,
+    assigned_at,
+    acknowledged_at,
+    first_resolved_at,
+    resolved_at,
+    closed_at,
+    updated_at,
+    deleted_at_source,
+    (opened_at at time zone 'UTC' at time zone zone)::date as opened_on,
+    (acknowledged_at at time zone 'UTC' at time zone zone)::date as acknowledged_on,
+    (first_resolved_at at time zone 'UTC' at time zone zone)::date as first_resolved_on,
+    (resolved_at at time zone 'UTC' at time zone zone)::date as resolved_on,
+    (closed_at at time zone 'UTC' at time zone zone)::date as closed_on,
+    acknowledgement_basis,
+    resolution_basis,
+    reassignment_count,
+    reopen_count,
+    escalation_count,
+    case first_contact_basis
+        when 'reported' then reported_first_contact
+        when 'derived' then violates_first_contact is not true
+        when 'derived_partial' then true
+    end as first_contact_resolved,
+    first_contact_basis,
+    case
+        when not reported_sla_met then false
+        when reported_sla_met and is_resolved then true
+    end as sla_met,
+    seconds_to_assign,
+    seconds_to_acknowledge,
+    seconds_to_resolve,
+    seconds_to_first_resolution,
+    seconds_on_hold,
+    null::bigint as business_seconds_to_resolve,
+    null::bigint as business_seconds_to_acknowledge,
+    seconds_to_assign / 3600 as hours_to_assign,
+    seconds_to_acknowledge / 3600 as hours_to_acknowledge,
+    seconds_to_resolve / 3600 as hours_to_resolve,
+    seconds_to_first_resolution / 3600 as hours_to_first_resolution,
+    seconds_on_hold / 3600 as hours_on_hold,
+    null::double as business_hours_to_resolve,
+    null::double as business_hours_to_acknowledge,
+    null::boolean as opened_out_of_hours,
+    attributes
+from (
+    select
+        judged.*,
+        settings.value as zone,
+        case
+            when not is_resolved then 'not_resolved'
+            when excluded_as is not null then 'excluded'
+            when resolved_with_parent then 'resolved_with_parent'
+            when channel in ('monitoring', 'api') then 'raised_by_machine'
+            when reported_first_contact is not null then 'reported'
+            when violates_first_contact then 'derived'
+            when reassignment_count = 0 and reopen_count = 0
+                then case
+                    when escalation_count is not null and was_held_for_caller is not null then 'derived'
+                    else 'derived_partial'
+                end
+            else 'unknown'
+        end as first_contact_basis
+    from judged
+    cross join (select value from store.settings where name = 'reporting_timezone') as settings
+);

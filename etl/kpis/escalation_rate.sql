@@ -1,0 +1,31 @@
+-- title:   Escalated share
+-- unit:    share
+-- better:  lower
+-- counted: resolved_at
+-- Share of the resolved incidents that were escalated at least once, where the source records escalations.
+create or replace macro kpi.escalation_rate(i) as
+    (count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.escalation_count is not null
+            and i.escalation_count > 0
+    ))::double
+    / nullif(count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.escalation_count is not null
+    ), 0);
+
+-- How many it is made of.
+create or replace macro kpi.escalation_rate_n(i) as
+    count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.escalation_count is not null
+    );
+
+-- >>> select kpi.escalation_rate(i) from (values (1, timestamp '2025-01-01', null, false), (0, timestamp '2025-01-01', null, false), (null, timestamp '2025-01-01', null, false)) as i(escalation_count, resolved_at, excluded_as, resolved_with_parent)
+-- 0.5

@@ -1,0 +1,31 @@
+-- title:   Resolution target met
+-- unit:    share
+-- better:  higher
+-- counted: resolved_at
+-- Share of the resolved incidents with a final verdict that met their resolution target.
+create or replace macro kpi.sla_met_rate(i) as
+    (count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.sla_met is not null
+            and i.sla_met
+    ))::double
+    / nullif(count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.sla_met is not null
+    ), 0);
+
+-- How many it is made of.
+create or replace macro kpi.sla_met_rate_n(i) as
+    count(*) filter (
+        where i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.sla_met is not null
+    );
+
+-- >>> select kpi.sla_met_rate(i) from (values (true, timestamp '2025-01-01', null, false), (false, timestamp '2025-01-01', null, false), (null, timestamp '2025-01-01', null, false)) as i(sla_met, resolved_at, excluded_as, resolved_with_parent)
+-- 0.5

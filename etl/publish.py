@@ -1,0 +1,116 @@
+"""Publication: a copy of the store under a new name, checked, and then one swing of a link. Nobody sees half of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import duckdb
+
+from etl import catalog
+
+LINK = "incidents.duckdb"
+KEPT_VERSIONS = 3
+
+
+class PublishError(Exception):
+    """The new version could not be published; the last one stays."""
+
+
+def published(data: Path) -> int | None:
+    """Give the number of the published version; None if there is none."""
+    link = data / LINK
+    found = re.fullmatch(r"incidents-(\d+)\.duckdb", os.readlink(link).rpartition("/")[2]) if link.is_symlink() else None
+    return int(found[1]) if found and link.exists() else None
+
+
+def publish(data: Path, store: Path, version: int) -> Path:
+    """Publish the closed store as a version.
+
+    Raises:
+        PublishError: it cannot be copied, or the copy does not hold what it must.
+    """
+    versions = data / "versions"
+    target = versions / f"incidents-{version}.duckdb"
+    pending = versions / f"incidents-{version}.duckdb.new"
+    try:
+        versions.mkdir(parents=True, exist_ok=True)
+        pending.unlink(missing_ok=True)
+        # A child process copies: closing any descriptor of the store's file here would drop DuckDB's lock on it.
+        subprocess.run(
+            ["cp", "--reflink=auto", str(store), str(pending)], check=True, capture_output=True, stdin=subprocess.DEVNULL
+        )
+        _sync(pending)
+        check(pending, version)
+        pending.chmod(0o444)
+        pending.rename(target)
+        _sync(versions)
+        swing(data, target)
+    except (OSError, subprocess.CalledProcessError, duckdb.Error) as error:
+        pending.unlink(missing_ok=True)
+        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else error
+        raise PublishError(f"version {version} could not be published: {said}; the last one stays") from error
+    _forget_old(versions, target)
+    return target
+
+
+def swing(data: Path, target: Path) -> None:
+    """Point the link at a version, in one step."""
+    pending = data / f".{LINK}.new"
+    pending.unlink(missing_ok=True)
+    pending.symlink_to(Path("versions") / target.name)
+    os.replace(pending, data / LINK)
+    _sync(data)
+
+
+def check(file: Path, version: int) -> None:
+    """Open a copy as a reader would: its number, its counts, and that every KPI binds.
+
+    Raises:
+        PublishError: it holds something else than it must.
+    """
+    con = duckdb.connect(file, read_only=True)
+    try:
+        found = con.execute("select value from store.settings where name = 'version'").fetchall()
+        if found != [(str(version),)]:
+            raise PublishError(f"the copy is of version {found}, not {version}")
+        counted = con.execute(
+            "select name, value, case name"
+            " when 'count:incidents' then (select count(*) from incidents)"
+            " when 'count:incident_events' then (select count(*) from incident_events)"
+            " end from store.settings where name like 'count:%'"
+        ).fetchall()
+        for name, expected, actual in counted:
+            if int(expected) != actual:
+                raise PublishError(f"the copy has {actual} {name.partition(':')[2]}, the store {expected}")
+        catalog.bind(con)
+    finally:
+        con.close()
+
+
+def recover(data: Path) -> None:
+    """Remove what a killed run left in the published folder."""
+    for leftover in [*data.glob("versions/*.new"), *data.glob("versions/*.wal"), data / f".{LINK}.new"]:
+        leftover.unlink(missing_ok=True)
+
+
+def _forget_old(versions: Path, newest: Path) -> None:
+    """Remove all but the last few; who has an old one open keeps it."""
+
+    def number(path: Path) -> int:
+        return int(path.stem.rpartition("-")[2])
+
+    files = sorted(versions.glob("incidents-*.duckdb"), key=number)
+    for path in files[:-KEPT_VERSIONS]:
+        if path != newest:
+            path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,585 @@
+"""Any export file becomes chunks of plain text columns, in constant memory, each row knowing its line.
+
+Formats: CSV with any delimiter a spreadsheet writes, JSON (an array, a list inside an object, or one object a line),
+XLSX and Parquet; each plain, gzipped or in a zip archive. Text is UTF-8 with or without a byte-order mark, UTF-16 or
+Windows-1252. Nothing is interpreted here: every value is a string or null.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import queue
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import fastexcel
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+NULL_MARKS = ("", "?")
+DELIMITERS = (",", ";", "\t", "|")
+LINE = "_line"
+"""The column that holds each row's line; no export may have a column of this name."""
+
+BLOCK_BYTES = 16 << 20
+HEAD_BYTES = 1 << 20
+CHUNK_ROWS = 100_000
+LIST_KEYS = ("records", "result", "results", "data", "incidents", "issues", "tickets", "items", "values")
+
+
+class ReadError(Exception):
+    """An export file that cannot be read at all; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that does not have the header's number of columns."""
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass
+class Export:
+    """One table-shaped export.
+
+    `chunks()` may be called again and starts anew. After it is exhausted `bad_rows` holds what could not be split.
+    """
+
+    name: str
+    columns: list[str]
+    read: Callable[[list[BadRow]], Iterator[pl.DataFrame]]
+    bad_rows: list[BadRow] = field(default_factory=list)
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Yield frames of string columns and `_line`."""
+        self.bad_rows.clear()
+        yield from self.read(self.bad_rows)
+
+    def head(self) -> pl.DataFrame:
+        """Give the first chunk."""
+        chunks = self.read([])
+        first = next(chunks, pl.DataFrame(schema={**dict.fromkeys(self.columns, pl.String), LINE: pl.Int64}))
+        if hasattr(chunks, "close"):
+            chunks.close()
+        return first
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a person may say about the file; None means: find out."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    null_marks: tuple[str, ...] = NULL_MARKS
+    repeated_columns: str | None = None
+    """'list' joins the non-empty values of columns of one name with newlines (Jira repeats `Labels`)."""
+    list_key: str | None = None
+    """The key of the list inside a JSON object."""
+
+
+def open_exports(path: Path, options: ReadOptions | None = None) -> list[Export]:
+    """Open a file; a zip archive gives one export for each file in it.
+
+    Raises:
+        ReadError: missing, unreadable, empty, of an unknown kind, truncated, or without a usable header.
+    """
+    options = options or ReadOptions()
+    try:
+        if not path.exists():
+            raise ReadError(f"{path}: there is no such file")
+        if path.is_dir():
+            raise ReadError(f"{path}: is a folder; name the files in it")
+        if path.stat().st_size == 0:
+            raise ReadError(f"{path.name}: the file is empty")
+        if zipfile.is_zipfile(path) and not _is_workbook(path):
+            return _open_archive(path, options)
+        return [_open_one(path.name, lambda: path.open("rb"), options, path)]
+    except PermissionError as error:
+        raise ReadError(f"{path}: may not be read by this user") from error
+
+
+def _is_workbook(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+def _open_archive(path: Path, options: ReadOptions) -> list[Export]:
+    with zipfile.ZipFile(path) as archive:
+        members = [
+            info.filename
+            for info in archive.infolist()
+            if not info.is_dir() and not Path(info.filename).name.startswith((".", "__"))
+        ]
+    if not members:
+        raise ReadError(f"{path.name}: the archive holds no files")
+
+    def opener(member: str) -> Callable[[], IO[bytes]]:
+        return lambda: zipfile.ZipFile(path).open(member)
+
+    return [_open_one(f"{path.name}/{member}", opener(member), options, None) for member in sorted(members)]
+
+
+def _open_one(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions, path: Path | None) -> Export:
+    with opener() as file:
+        magic = file.read(8)
+    if magic[:2] == b"\x1f\x8b":
+        inner = opener
+        return _open_one(
+            name.removesuffix(".gz"), lambda: gzip.open(inner(), "rb"), options, None
+        )  # type: ignore[arg-type]
+    if magic[:4] == b"%PDF":
+        raise ReadError(f"{name}: this is a PDF, not a table; export the list as CSV, XLSX or JSON")
+    if magic[:4] == b"PAR1":
+        return _parquet(name, opener, path)
+    if magic[:4] == b"PK\x03\x04":
+        return _workbook(name, opener, options)
+    if magic[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        raise ReadError(f"{name}: this is an old .xls workbook; save it as .xlsx or CSV")
+    text = _scan_text(name, opener, options)
+    if text.starts_with_json:
+        return _json(name, opener, text, options)
+    return _csv(name, opener, text, options)
+
+
+@dataclass(frozen=True)
+class _Text:
+    encoding: str
+    head: str
+    has_quotes: bool
+
+    @property
+    def starts_with_json(self) -> bool:
+        return self.head.lstrip()[:1] in ("{", "[")
+
+
+def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions) -> _Text:
+    """Read the whole file once as bytes: its encoding, whether quotes occur, and that it is not cut off.
+
+    The pass costs little (bytes are only looked at) and finds a truncated archive before anything is loaded.
+    """
+    encoding = options.encoding
+    head = b""
+    has_quotes = False
+    decoder: codecs.IncrementalDecoder | None = None
+    is_utf8 = True
+    longest_without_newline = 0
+    try:
+        with opener() as file:
+            while block := file.read(BLOCK_BYTES):
+                if not head:
+                    head = block[:HEAD_BYTES]
+                    encoding = encoding or _marked_encoding(block)
+                    decoder = codecs.getincrementaldecoder("utf-8")()
+                has_quotes = has_quotes or b'"' in block
+                longest_without_newline = 0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
+                if longest_without_newline > 4 * BLOCK_BYTES:
+                    raise ReadError(
+                        f"{name}: over {longest_without_newline >> 20} MB without a line break; "
+                        "this is not a table with one row a line"
+                    )
+                if encoding is None and is_utf8 and decoder is not None:
+                    try:
+                        if not block.isascii() or decoder.getstate()[0]:
+                            decoder.decode(block)
+                    except UnicodeDecodeError:
+                        is_utf8 = False
+    except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, OSError) as error:
+        if isinstance(error, PermissionError):
+            raise
+        raise ReadError(f"{name}: the compressed file is cut off or damaged ({error}); export it again") from error
+    if not head.strip(b"\xef\xbb\xbf \r\n\t\x00"):
+        raise ReadError(f"{name}: the file is empty")
+    encoding = encoding or ("utf-8" if is_utf8 else "cp1252")
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise ReadError(f"{name}: encoding '{encoding}' is unknown; use for example utf-8, utf-16 or cp1252") from error
+    if encoding == "utf-8" and b"\x00" in head[:4096]:
+        raise ReadError(f"{name}: this is not text; Meantime reads CSV, JSON, XLSX and Parquet")
+    return _Text(encoding, head.decode(encoding, errors="ignore").lstrip("\ufeff"), has_quotes)
+
+
+def _marked_encoding(block: bytes) -> str | None:
+    if block.startswith(codecs.BOM_UTF8):
+        return "utf-8"
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # UTF-16 without a mark: every other byte of plain text is zero.
+    if block[1:200:2].count(0) > 90:
+        return "utf-16-le"
+    if block[0:200:2].count(0) > 90:
+        return "utf-16-be"
+    return None
+
+
+def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadOptions) -> Export:
+    lines_before_header = 0
+    head = text.head
+    delimiter = options.delimiter
+    if head[:4].lower() == "sep=" and "\n" in head:
+        said, head = head.split("\n", 1)
+        delimiter = delimiter or said[4:].rstrip("\r") or None
+        lines_before_header = 1
+    delimiter = delimiter or _find_delimiter(head)
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    header = [label.strip() for label in next(reader, [])]
+    if len(header) < 2:
+        raise ReadError(
+            f"{name}: only one column was found ({_shorten(header[0] if header else '')!r}), split at {delimiter!r}; "
+            "name the character between the columns with --delimiter or the key `delimiter`"
+        )
+    columns, groups = _named_columns(name, header, options)
+    # With quotes the header itself may span lines.
+    skip = lines_before_header + (reader.line_num if text.has_quotes else 1)
+    parts = [f"{position}" for position in range(len(header))]
+    read_options = arrow_csv.ReadOptions(
+        use_threads=False, block_size=BLOCK_BYTES, column_names=parts, skip_rows=skip, encoding=text.encoding
+    )
+    convert_options = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(parts, pa.string()),
+        null_values=list(options.null_marks),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+
+    def read(bad_rows: list[BadRow]) -> Iterator[pl.DataFrame]:
+        bad_ordinals: set[int] = set()
+
+        def keep_bad_row(row: Any) -> str:
+            ordinal = row.number - skip
+            bad_ordinals.add(ordinal)
+            bad_rows.append(
+                BadRow(
+                    row.number,
+                    row.text[:4000],
+                    f"has {row.actual_columns} columns where the header has {row.expected_columns}",
+                )
+            )
+            return "skip"
+
+        parse_options = arrow_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=text.has_quotes, invalid_row_handler=keep_bad_row
+        )
+        ordinal = 0
+        line = skip
+        try:
+            with (
+                opener() as file,
+                arrow_csv.open_csv(
+                    file, read_options=read_options, parse_options=parse_options, convert_options=convert_options
+                ) as batches,
+            ):
+                for batch in batches:
+                    frame = pl.DataFrame(pl.from_arrow(batch))
+                    steps, ordinal = _steps(frame.height, ordinal, bad_ordinals)
+                    if text.has_quotes:
+                        breaks = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
+                        extra = frame.select(breaks.cast(pl.Int64)).to_series()
+                        lines = line + steps.cum_sum() + extra.cum_sum() - extra
+                        line += int(steps.sum()) + int(extra.sum())
+                    else:
+                        lines = line + steps.cum_sum()
+                        line += int(steps.sum())
+                    frame = _gather(frame, columns, groups)
+                    yield frame.with_columns(lines.alias(LINE))
+        except pa.ArrowInvalid as error:
+            raise _csv_error(name, str(error)) from error
+        except (EOFError, UnicodeDecodeError) as error:
+            raise ReadError(f"{name}: {error}; name the right encoding with the key `encoding`") from error
+
+    return Export(name, columns, lambda bad_rows: _ahead(read(bad_rows)))
+
+
+def _csv_error(name: str, message: str) -> ReadError:
+    if "straddl" in message:
+        return ReadError(
+            f"{name}: a row is longer than {BLOCK_BYTES >> 20} MB; probably a quote is never closed, or this is no table"
+        )
+    if "UTF8" in message:
+        return ReadError(f"{name}: is not UTF-8 throughout; name its encoding with the key `encoding`")
+    return ReadError(f"{name}: cannot be read as CSV ({_shorten(message)})")
+
+
+def _steps(height: int, ordinal: int, bad: set[int]) -> tuple[pl.Series, int]:
+    """Give for each good row how many rows further it lies than the good row before it, and the last row's ordinal."""
+    if not bad:
+        return pl.repeat(1, height, eager=True, dtype=pl.Int64), ordinal + height
+    steps = []
+    for _ in range(height):
+        step = 1
+        while ordinal + step in bad:
+            step += 1
+        ordinal += step
+        steps.append(step)
+    return pl.Series(steps, dtype=pl.Int64), ordinal
+
+
+def _find_delimiter(head: str) -> str:
+    """Choose the character that splits the header into the most columns, quoted parts apart."""
+
+    def width(delimiter: str) -> int:
+        return len(next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), []))
+
+    return max(DELIMITERS, key=width)
+
+
+def _named_columns(name: str, header: Sequence[str], options: ReadOptions) -> tuple[list[str], list[list[int]]]:
+    """Give the distinct column names and, for each, the positions that it has in the header."""
+    positions: dict[str, list[int]] = {}
+    for position, label in enumerate(header):
+        # A spreadsheet leaves trailing separators behind: columns without a name.
+        positions.setdefault(label or f"column {position + 1}", []).append(position)
+    repeated = [label for label, found in positions.items() if len(found) > 1]
+    if repeated and options.repeated_columns != "list":
+        raise ReadError(
+            f"{name}: the header names {_listed(repeated)} more than once; rename one, "
+            'or join them with `repeated_columns = "list"`'
+        )
+    if LINE in positions:
+        raise ReadError(f"{name}: a column may not be called '{LINE}'")
+    return list(positions), list(positions.values())
+
+
+def _gather(frame: pl.DataFrame, columns: list[str], groups: list[list[int]]) -> pl.DataFrame:
+    if len(columns) == frame.width:
+        frame.columns = columns
+        return frame
+    return frame.select(
+        pl.col(str(group[0])).alias(label)
+        if len(group) == 1
+        else pl.concat_str([pl.col(str(position)) for position in group], separator="\n", ignore_nulls=True)
+        .replace("", None)
+        .alias(label)
+        for label, group in zip(columns, groups, strict=True)
+    )
+
+
+def _ahead(chunks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Read the next chunk in a thread while the last one is worked on (two at most are held)."""
+    ready: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def offer(item: pl.DataFrame | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for chunk in chunks:
+                if not offer(chunk):
+                    return
+            offer(None)
+        except BaseException as error:  # handed to the consumer, who raises it
+            offer(error)
+
+    thread = threading.Thread(target=work, name="reading", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _json(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadOptions) -> Export:
+    def read(_: list[BadRow]) -> Iterator[pl.DataFrame]:
+        rows: list[dict[str, str | None]] = []
+        start = 1
+        for record in _json_records(name, opener, text, options):
+            rows.append(_flat(record, options.null_marks))
+            if len(rows) == CHUNK_ROWS:
+                yield _frame(rows, start)
+                start += len(rows)
+                rows = []
+        if rows:
+            yield _frame(rows, start)
+
+    first = next(read([]), None)
+    if first is None:
+        raise ReadError(f"{name}: holds no records")
+    return Export(name, [column for column in first.columns if column != LINE], read)
+
+
+def _frame(rows: list[dict[str, str | None]], start: int) -> pl.DataFrame:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    data = {column: pl.Series([row.get(column) for row in rows], dtype=pl.String) for column in columns}
+    return pl.DataFrame(data).with_columns(pl.int_range(start, start + len(rows), dtype=pl.Int64).alias(LINE))
+
+
+def _flat(record: Mapping[str, Any], null_marks: tuple[str, ...], prefix: str = "") -> dict[str, str | None]:
+    """Flatten nested objects to dotted names; a list stays one JSON text."""
+    row: dict[str, str | None] = {}
+    for key, value in record.items():
+        label = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            row |= _flat(value, null_marks, f"{label}.")
+        elif value is None:
+            row[label] = None
+        elif isinstance(value, bool):
+            row[label] = "true" if value else "false"
+        elif isinstance(value, list):
+            row[label] = json.dumps(value, ensure_ascii=False) if value else None
+        else:
+            row[label] = None if str(value) in null_marks else str(value)
+    return row
+
+
+def _json_records(
+    name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadOptions
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the records one by one without holding the document: array, list in an object, or an object a line."""
+    encoding = "utf-8-sig" if text.encoding == "utf-8" else text.encoding
+    decoder = json.JSONDecoder()
+    with opener() as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
+        buffer = file.read(HEAD_BYTES).lstrip()
+        if buffer.startswith("{"):
+            start = _list_start(name, buffer, options)
+            if start is not None:
+                buffer = buffer[start:]
+        in_list = buffer.startswith("[")
+        if in_list:
+            buffer = buffer[1:]
+        number = 0
+        while True:
+            buffer = buffer.lstrip(" \t\r\n,")
+            if in_list and buffer.startswith("]"):
+                return
+            try:
+                record, end = decoder.raw_decode(buffer) if buffer else (None, 0)
+            except json.JSONDecodeError as error:
+                end = 0
+                failure = error
+            if end == 0:
+                more = file.read(HEAD_BYTES)
+                if more and len(buffer) < 8 * BLOCK_BYTES:
+                    buffer += more
+                    continue
+                if not buffer and not in_list:
+                    return
+                if not buffer:
+                    raise ReadError(f"{name}: the JSON list is cut off after record {number}; export it again")
+                raise ReadError(f"{name}: record {number + 1} is not valid JSON ({failure.msg})") from failure
+            number += 1
+            if not isinstance(record, Mapping):
+                raise ReadError(f"{name}: record {number} is a {type(record).__name__} where an object was expected")
+            yield record
+            buffer = buffer[end:]
+
+
+def _list_start(name: str, buffer: str, options: ReadOptions) -> int | None:
+    """Find where the list of records begins inside an object; None means that the object itself is a record."""
+    keys = (options.list_key,) if options.list_key else LIST_KEYS
+    found = [
+        (buffer.find(text), text)
+        for key in keys
+        for text in (f'"{key}":[', f'"{key}": [', f'"{key}" : [')
+        if text in buffer
+    ]
+    if found:
+        position, text = min(found)
+        # An object per line whose records hold such a list is not a wrapper: a wrapper opens its list at the top level.
+        if buffer[:position].count("{") - buffer[:position].count("}") == 1 and (
+            options.list_key or buffer[:position].count('":') <= 8 and "{" in buffer[position + len(text) :][:20]
+        ):
+            if not options.list_key and _is_json_line(buffer):
+                return None
+            return position + len(text) - 1
+    if options.list_key:
+        raise ReadError(f"{name}: the JSON has no list under '{options.list_key}'")
+    return None
+
+
+def _is_json_line(buffer: str) -> bool:
+    first, _, rest = buffer.partition("\n")
+    try:
+        json.loads(first)
+    except json.JSONDecodeError:
+        return False
+    return rest.lstrip().startswith("{")
+
+
+def _workbook(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions) -> Export:
+    """Read the first sheet that has a header. A workbook is held whole: its format allows no other reading."""
+    with opener() as file:
+        try:
+            book = fastexcel.read_excel(file.read())
+        except fastexcel.FastExcelError as error:
+            raise ReadError(f"{name}: is not a readable XLSX workbook ({_shorten(str(error))})") from error
+    for sheet_name in book.sheet_names:
+        sheet = book.load_sheet(sheet_name, header_row=None, dtypes="string")
+        if sheet.width > 1 and sheet.height > 0:
+            break
+    else:
+        raise ReadError(f"{name}: no sheet of the workbook has two columns and a header")
+    whole = sheet.to_polars()
+    header = [str(value).strip() if value is not None else "" for value in whole.row(0)]
+    columns, groups = _named_columns(name, header, options)
+    whole.columns = [str(position) for position in range(whole.width)]
+    marks = list(options.null_marks)
+    body = _gather(whole.slice(1), columns, groups).with_columns(
+        pl.when(pl.col(columns).is_in(marks)).then(None).otherwise(pl.col(columns)).name.keep()
+    )
+    body = body.with_columns(pl.int_range(2, body.height + 2, dtype=pl.Int64).alias(LINE))
+    body = body.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
+    return Export(name, columns, lambda _: body.iter_slices(CHUNK_ROWS))
+
+
+def _parquet(name: str, opener: Callable[[], IO[bytes]], path: Path | None) -> Export:
+    def scan() -> pl.LazyFrame:
+        if path is not None:
+            return pl.scan_parquet(path)
+        with opener() as file:
+            return pl.scan_parquet(io.BytesIO(file.read()))
+
+    try:
+        types = scan().collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise ReadError(f"{name}: is not a readable Parquet file ({_shorten(str(error))})") from error
+
+    def as_text(column: str, dtype: pl.DataType) -> pl.Expr:
+        expression = pl.col(column)
+        if isinstance(dtype, pl.Datetime):
+            if dtype.time_zone:
+                expression = expression.dt.convert_time_zone("UTC")
+            return expression.dt.strftime("%Y-%m-%dT%H:%M:%S" + ("Z" if dtype.time_zone else ""))
+        if isinstance(dtype, pl.List):
+            inner = pl.struct(expression.alias("v")).struct.json_encode()
+            return inner.str.slice(5).str.strip_suffix("}").replace("null", None).alias(column)
+        return expression.cast(pl.String)
+
+    def read(_: list[BadRow]) -> Iterator[pl.DataFrame]:
+        start = 1
+        lazy = scan().select(as_text(column, dtype) for column, dtype in types.items())
+        for chunk in lazy.collect_batches(chunk_size=CHUNK_ROWS):
+            lines = pl.int_range(start, start + chunk.height, dtype=pl.Int64).alias(LINE)
+            start += chunk.height
+            yield chunk.with_columns(lines)
+
+    return Export(name, list(types), read)
+
+
+def _shorten(text: str, width: int = 120) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,305 @@
+"""The private store: one DuckDB file that only the ETL writes, under a lock, one transaction a run."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from etl import catalog, incident
+from etl.incident import Field
+from etl.sources import Canonical
+
+SCHEMA_VERSION = 1
+STORAGE_VERSION = "v1.4.0"
+"""DuckDB 2.0's own default cannot be read by the 1.5 command line that analysts have."""
+
+MERGE = Path(__file__).parent / "merge"
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says why and who holds it."""
+
+
+SOURCE = Field("source", "varchar", "Name of the source")
+
+SOURCES = (
+    SOURCE,
+    Field("kind", "varchar", "Tool that it is: the name of a file in etl/sources"),
+    Field("timezone", "varchar", "Zone in which its naive stamps are read"),
+    Field("as_of", "timestamp", "UTC instant up to which it is known; open incidents are followed until then"),
+    Field("is_sample", "boolean", "Made-up data, not an organisation's own"),
+    Field("knows_resolving", "boolean", "It tells resolving apart from closing"),
+    Field("full_export", "boolean", "Each of its exports is complete: what is missing in one is gone"),
+    Field("first_contact_hours", "double", "Slower resolutions are no first contact; null for no limit"),
+    Field("max_rejected_share", "double", "A run that rejects a greater share of its rows exits with 3"),
+    Field("options", "json", "How its exports are read; holds no secrets"),
+)
+RUNS = (
+    Field("run_id", "bigint", "Number of the run; the published version has the same number"),
+    SOURCE,
+    Field("started_at", "timestamp", "UTC instant at which the run began"),
+    Field("finished_at", "timestamp", "UTC instant at which it was ready to publish"),
+    Field("outcome", "varchar", "loaded, unchanged or failed"),
+    Field("rows_in", "bigint", "Rows of the exports that were read"),
+    Field("rows_good", "bigint", "Rows that got in"),
+    Field("rows_rejected", "bigint", "Rows that did not; see rejected_rows"),
+    Field("issues", "bigint", "Odd things noted while reading; see data_issues"),
+    Field("message", "varchar", "What went wrong, in words; null if nothing did"),
+)
+ISSUES = (
+    SOURCE,
+    *incident.ISSUE,
+    Field("input_id", "varchar", "Input in which it was read; null where it follows from the incident as a whole"),
+)
+REJECTS = (
+    SOURCE,
+    Field("input_id", "varchar", "Input that it came in"),
+    Field("rejected_at", "timestamp", "UTC instant at which that input was archived"),
+    *incident.REJECTED,
+)
+INPUTS = (
+    SOURCE,
+    Field("input_id", "varchar", "Hash of content and options"),
+    Field("file", "varchar", "Name of the export"),
+    Field("fetched_at", "timestamp", "UTC instant at which it was archived"),
+    Field("as_of", "timestamp", "UTC instant up to which it tells"),
+    Field("full_export", "boolean", "What is missing in it is gone from the source"),
+    Field("rows_in", "bigint", "Rows in it"),
+    Field("rows_good", "bigint", "Rows of it that got in"),
+    Field("rows_rejected", "bigint", "Rows of it that did not"),
+    Field("issues", "bigint", "Odd things noted while reading it"),
+)
+CONTENT = Field("content_hash", "ubigint", "Hash of the row's content: the last word when two versions are equally new")
+PUBLIC = {
+    "incidents": ("Incident, excluded ones too", incident.INCIDENT),
+    "incident_events": ("Thing that happened to an incident", incident.EVENT),
+    "data_issues": ("Odd thing found, and what was done about it", ISSUES),
+    "rejected_rows": ("Row of an export that did not get in", REJECTS),
+    "refresh_runs": ("Run and source", RUNS),
+    "sources": ("Source", SOURCES),
+}
+"""Public tables: what one row of each is, and its columns."""
+PRIVATE = {
+    "versions": (
+        SOURCE,
+        *incident.VERSION,
+        Field("as_of", "timestamp", "As-of of its export"),
+        CONTENT,
+    ),
+    "snapshots": (SOURCE, *incident.SNAPSHOT, CONTENT),
+    "events": (SOURCE, *incident.GIVEN_EVENT),
+    "extents": (
+        SOURCE,
+        Field("incident_id", "varchar", "Incident"),
+        Field("rows", "bigint", "Snapshots"),
+        Field("span", "bigint", "Versions between first and last"),
+    ),
+    "sightings": (
+        SOURCE,
+        Field("incident_id", "varchar", "Incident"),
+        Field("seen_at", "timestamp", "As-of of the last input that has it"),
+    ),
+    "segments": (SOURCE, *incident.SEGMENT[1:-1]),
+    "open_spans": (
+        SOURCE,
+        Field("incident_id", "varchar", "Incident"),
+        Field("from_day", "date", "First day at whose end it was open, in the reporting zone"),
+        Field("until_day", "date", "First day at whose end it was not; null while it is open"),
+    ),
+    "inputs": INPUTS,
+    "settings": (Field("name", "varchar", "Setting"), Field("value", "varchar", "Its value")),
+    "days": (
+        Field("day", "date", "Day in the reporting zone"),
+        Field("begins_at", "timestamp", "UTC instant at which it begins"),
+        Field("ends_at", "timestamp", "UTC instant at which it ends: the next day begins"),
+    ),
+}
+STAGED = {
+    "staged_versions": incident.VERSION,
+    "staged_snapshots": incident.SNAPSHOT,
+    "staged_events": incident.GIVEN_EVENT,
+    "staged_rejected": incident.REJECTED,
+    "staged_issues": incident.ISSUE,
+}
+
+
+def fingerprint() -> str:
+    """Hash what decides the store's content: its columns and the SQL that fills it. Another one means: rebuild."""
+    digest = hashlib.sha256(f"{SCHEMA_VERSION}{PUBLIC}{PRIVATE}".encode())
+    for path in [*sorted(catalog.FACTS.glob("*.sql")), *sorted(MERGE.glob("*.sql"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def lock(folder: Path, wait_seconds: float) -> Iterator[None]:
+    """Hold the store alone; a second run waits and then learns who has it.
+
+    Raises:
+        StoreError: it is still held after `wait_seconds`, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+")
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
+    with file:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    file.seek(0)
+                    raise StoreError(
+                        f"the store is in use by {file.read().strip() or 'another run'}; "
+                        f"waited {wait_seconds:.0f} s for it"
+                    ) from error
+                time.sleep(0.1)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        file.flush()
+        yield
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the store for writing, with bounded memory.
+
+    Raises:
+        StoreError: DuckDB cannot open the file.
+    """
+    spill = path.parent / "spill"
+    try:
+        con = duckdb.connect(
+            path,
+            config={
+                "storage_compatibility_version": STORAGE_VERSION,
+                "memory_limit": "1GB",
+                "temp_directory": str(spill),
+                "preserve_insertion_order": False,
+            },
+        )
+    except duckdb.Error as error:
+        raise StoreError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+    return con
+
+
+def is_current(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether this Meantime's facts made the store."""
+    return setting(con, "fingerprint") == fingerprint()
+
+
+def setting(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """Read a setting; None if there is no such setting or no store yet."""
+    try:
+        found = row(con, "select value from store.settings where name = ?", [name])
+    except duckdb.CatalogException:
+        return None
+    return found[0] if found else None
+
+
+def row(con: duckdb.DuckDBPyConnection, query: str, values: object = None) -> tuple[Any, ...] | None:
+    """Give a query's first row; None if it has none. All is fetched: an open result would block the connection."""
+    found = con.execute(query, values).fetchall()
+    return found[0] if found else None
+
+
+def put_setting(con: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    """Write a setting."""
+    con.execute("delete from store.settings where name = ?", [name])
+    con.execute("insert into store.settings values (?, ?)", [name, value])
+
+
+def create(con: duckdb.DuckDBPyConnection, zone: str) -> None:
+    """Make the empty store for a reporting zone."""
+    con.execute("create schema if not exists store")
+    for name, fields in PRIVATE.items():
+        con.execute(_table(f"store.{name}", fields))
+    for name, (_, fields) in PUBLIC.items():
+        con.execute(_table(f"main.{name}", fields))
+    put_setting(con, "fingerprint", fingerprint())
+    put_setting(con, "reporting_timezone", zone)
+    put_setting(con, "version", "0")
+    con.execute(sql(MERGE / "days.sql"), {"zone": zone, "first": date(1990, 1, 1), "last": date(2079, 12, 31)})
+
+
+def _table(name: str, fields: tuple[Field, ...]) -> str:
+    columns = ",\n    ".join(f'"{field.name}" {field.type}' for field in fields)
+    return f"create table {name} (\n    {columns}\n)"
+
+
+def stage(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty temporary tables that one source's rows wait in."""
+    for name, fields in STAGED.items():
+        con.execute(_table(f"temp.{name}", fields).replace("create table", "create or replace temp table"))
+
+
+def put(con: duckdb.DuckDBPyConnection, rows: Canonical) -> None:
+    """Add a chunk's rows to the staged ones."""
+    for name, frame in zip(STAGED, rows, strict=True):
+        append(con, name, frame)
+
+
+def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Append a frame to a table of the same columns."""
+    if frame.height == 0:
+        return
+    con.register("chunk", frame.to_arrow())
+    con.execute(f"insert into {table} by name select * from chunk")
+    con.unregister("chunk")
+
+
+def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the staged rows."""
+    return {name: (row(con, f"select count(*) from {name}") or (0,))[0] for name in STAGED}
+
+
+def greatest_stamp(con: duckdb.DuckDBPyConnection, fetched_at: datetime) -> datetime | None:
+    """Give the greatest plausible stamp among the staged rows: none that lies after the file was fetched."""
+    found = row(con, sql(MERGE / "as_of.sql"), {"fetched_at": fetched_at})
+    return found[0] if found else None
+
+
+def merge(con: duckdb.DuckDBPyConnection, source: str, input_id: str, as_of: datetime, fetched_at: datetime) -> None:
+    """Merge the staged rows of one input: the newest version wins, whatever the order of loading.
+
+    The keys that it touches are added to the temporary table `changed`.
+    """
+    values = {"source": source, "input_id": input_id, "as_of": as_of, "fetched_at": fetched_at}
+    for name in ("1_versions", "2_snapshots", "3_events", "4_rejected", "5_issues", "6_changed"):
+        run(con, MERGE / f"{name}.sql", values)
+
+
+def run(con: duckdb.DuckDBPyConnection, path: Path, values: dict[str, object]) -> None:
+    """Run the statements of a file, each with those of the values that it names."""
+    for statement in duckdb.extract_statements(sql(path)):
+        used = {name: values[name] for name in statement.named_parameters}
+        con.execute(statement, used or None)
+
+
+def sql(path: Path) -> str:
+    """Read a file of SQL."""
+    return path.read_text(encoding="utf-8")
+
+
+def record_source(con: duckdb.DuckDBPyConnection, told: dict[str, object]) -> None:
+    """Insert or replace a source's row; its as_of never goes back."""
+    con.execute("delete from sources where source = ?", [told["source"]])
+    append(con, "sources", pl.DataFrame([told], schema=incident.schema(SOURCES)))
+
+
+def described(value: object) -> str:
+    """Give options as JSON text."""
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
