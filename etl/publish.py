@@ -19,6 +19,22 @@ class PublishError(Exception):
     """The new version could not be published; the last one stays."""
 
 
+def file(data: Path) -> Path | None:
+    """Give the file of the published version: what the link points at now; None if nothing is published."""
+    link = data / LINK
+    return link.resolve() if link.exists() else None
+
+
+def cause(error: BaseException) -> str:
+    """Say in one line why a file could not be written."""
+    if isinstance(error, subprocess.CalledProcessError):
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        return said or (f"the copy was stopped by signal {-error.returncode}" if error.returncode < 0 else str(error))
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def published(data: Path) -> int | None:
     """Give the number of the published version; None if there is none."""
     link = data / LINK
@@ -50,8 +66,7 @@ def publish(data: Path, store: Path, version: int) -> Path:
         swing(data, target)
     except (OSError, subprocess.CalledProcessError, duckdb.Error) as error:
         pending.unlink(missing_ok=True)
-        said = error.stderr.decode(errors="replace").strip() if isinstance(error, subprocess.CalledProcessError) else error
-        raise PublishError(f"version {version} could not be published: {said}; the last one stays") from error
+        raise PublishError(f"version {version} could not be published: {cause(error)}; the last one stays") from error
     _forget_old(versions, target)
     return target
 

@@ -452,10 +452,8 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             ("status", is_state, _state_of(options), STATES, STATUS),
             ("priority", is_priority, _priority_of(options), tuple(map(str, PRIORITIES)), PRIORITY),
         ):
-            known = mapped(values.filter(rows.fill_null(value=False)), translate, pl.String())
-            unknown = values.is_not_null() & rows & ~values.is_in(
-                values.filter(rows.fill_null(value=False)).filter(known.is_not_null()).unique().implode()
-            )
+            strange = {word for word in values.filter(rows.fill_null(value=False)).unique() if word and not translate(word)}
+            unknown = rows & values.is_in(list(strange))
             verdicts.reject(unknown, column, lambda value, k=kind, c=choices, t=table_: _unknown(plan, k, value, c, t))
     frame = pl.DataFrame(
         {

@@ -1,0 +1,5 @@
+"""`python -m etl` is the command `meantime`."""
+
+from etl.cli import main
+
+main()

@@ -1,0 +1,674 @@
+"""The command line `meantime`: the one place that may know both the pipeline and the dashboard."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from etl import config as configuration
+from etl import published, refresh, sources
+from etl.archive import ArchiveError
+from etl.catalog import CatalogError
+from etl.config import Config, ConfigError, Source
+from etl.publish import PublishError
+from etl.published import PublishedError
+from etl.reading import ReadError, open_exports
+from etl.refresh import Outcome, RefreshError
+from etl.sources import SourceError
+from etl.stamps import StampError
+from etl.store import StoreError
+
+PUBLISHED, FAILED, WRONG_USAGE, PARTLY = 0, 1, 2, 3
+INTERRUPTED = 130
+FAILURES = (
+    ArchiveError,
+    CatalogError,
+    PublishError,
+    PublishedError,
+    ReadError,
+    RefreshError,
+    SourceError,
+    StampError,
+    StoreError,
+)
+FORMATS = ("table", "csv", "json")
+WAIT_SECONDS = 600.0
+TABLE_ROWS = 1000
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "dashboard" / "app.py"
+
+
+@dataclass
+class Settings:
+    """What the options that every command takes say."""
+
+    data: Path = Path("data")
+    config: Path = Path("meantime.toml")
+    log_format: str = "text"
+    is_data_given: bool = False
+
+    def say(self, level: str, message: str, **details: object) -> None:
+        """Write a complaint, a warning or a note to stderr."""
+        if self.log_format == "json":
+            at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+            line = {"at": at, "level": level, "message": message, **details}
+            click.echo(json.dumps(line, ensure_ascii=False, default=str), err=True)
+        else:
+            click.echo(message if level == "info" else f"{level}: {message}", err=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[str], None]]:
+        """Show what is being done: on a terminal in place, in JSON as lines, else not at all."""
+        if self.log_format == "json":
+            last = [""]
+
+            def tell(message: str) -> None:
+                # Row counts would be a line for each chunk.
+                stage = message.partition(": ")[0] if message.endswith(" rows") else message
+                if stage != last[0]:
+                    last[0] = stage
+                    self.say("info", message)
+
+            yield tell
+        elif sys.stderr.isatty():
+            with Console(stderr=True).status("") as status:
+                yield lambda message: status.update(message.replace("[", r"\["))
+        else:
+            yield lambda _: None
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _told(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def keep(context: click.Context, _: click.Parameter, value: Any) -> Any:
+        if value is not None:
+            settings = context.ensure_object(Settings)
+            setattr(settings, name, value)
+            if name == "data":
+                settings.is_data_given = True
+        return value
+
+    return keep
+
+
+def everywhere(command: Command) -> Command:
+    """Add the options that may stand before and after a command's name."""
+    for option in (
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            callback=_told("log_format"),
+            expose_value=False,
+            help="How stderr is written: text for people, json for machines.",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            callback=_told("config"),
+            expose_value=False,
+            help="Configuration file [default: meantime.toml].",
+        ),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            callback=_told("data"),
+            expose_value=False,
+            help="Data directory [default: data].",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def waiting(command: Command) -> Command:
+    """Add the option that says how long to wait for another run."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=WAIT_SECONDS,
+        show_default=True,
+        help="Seconds to wait for another run to finish.",
+    )(command)
+
+
+def _version() -> str:
+    try:
+        return installed_version("meantime")
+    except PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), message="meantime %(version)s")
+@everywhere
+def cli() -> None:
+    """Turn the incident exports of ITSM tools into KPIs: MTTR, MTTA, volume, first-contact resolution.
+
+    Data goes to stdout, complaints to stderr. Exit codes: 0 published; 1 failed, the last published version is
+    untouched; 2 wrong usage or configuration; 3 published, but a source failed or rejected more than its share.
+    """
+
+
+@cli.command()
+@click.option("--no-serve", is_flag=True, help="Stop when the sample exports are loaded.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port of the dashboard.")
+@waiting
+@everywhere
+@click.pass_obj
+def demo(settings: Settings, *, no_serve: bool, port: int, wait: float) -> int:
+    """Load the sample exports into a data directory of its own and serve the dashboard."""
+    data = settings.data if settings.is_data_given else demo_folder()
+    sample = configuration.read(sample_folder() / "meantime.toml")
+    if not no_serve:
+        _refuse_busy_port("localhost", port)
+    with settings.progress() as progress:
+        outcome = refresh.refresh(data, sample, wait_seconds=wait, progress=progress)
+    code = _report(settings, data, outcome)
+    return code if no_serve else serve_dashboard(settings, data, "localhost", port)
+
+
+def sample_folder() -> Path:
+    """Find the sample exports: in a checkout, or as package data."""
+    for folder in (ROOT / "data" / "sample", Path(__file__).resolve().parent / "_sample"):
+        if (folder / "meantime.toml").exists():
+            return folder
+    raise ConfigError("the sample exports are not part of this installation")
+
+
+def demo_folder() -> Path:
+    """Choose the demo's own data directory: in a checkout data/demo, else the user's cache."""
+    if (ROOT / "pyproject.toml").exists():
+        return ROOT / "data" / "demo"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "meantime" / "demo"
+
+
+@cli.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "kind", required=True, metavar="KIND", help=f"Tool that it came from: {', '.join(sources.kinds())}.")
+@click.option("--name", help="Name of the source [default: KIND].")
+@click.option("--timezone", metavar="ZONE", help="Zone of stamps without an offset, such as Europe/Berlin.")
+@click.option("--as-of", metavar="T", help="Instant of the export [default: its greatest stamp].")
+@click.option("--map", "map_file", type=click.Path(path_type=Path), help="Mapping file of kind table.")
+@click.option("--date-format", help="day_first, month_first, iso, or a pattern such as %d.%m.%y.")
+@click.option("--delimiter", help="Character between the columns.")
+@click.option("--encoding", help="Encoding of a text file, such as cp1252.")
+@waiting
+@everywhere
+@click.pass_obj
+def load(
+    settings: Settings,
+    *,
+    files: tuple[Path, ...],
+    kind: str,
+    name: str | None,
+    timezone: str | None,
+    as_of: str | None,
+    map_file: Path | None,
+    date_format: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    wait: float,
+) -> int:
+    """Load exports straight into the warehouse, without a configuration."""
+    section: dict[str, Any] = {
+        "kind": kind,
+        "files": [str(file) for file in files],
+        "timezone": timezone,
+        "as_of": as_of,
+        "date_format": date_format,
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "map": str(map_file.resolve()) if map_file is not None else None,
+    }
+    given = {key: value for key, value in section.items() if value is not None}
+    source = configuration.source(name or kind, given, Path(), "the command line:")
+    for file in files:
+        if not file.exists():
+            raise ConfigError(f"{file}: there is no such file")
+    module = sources.source(kind)
+    if map_file is None and hasattr(module, "propose"):
+        return _propose(settings, module, files, source)
+    config = _config(settings, required=False)
+    with settings.progress() as progress:
+        outcome = refresh.load(settings.data, source, files, config=config, wait_seconds=wait, progress=progress)
+    return _report(settings, settings.data, outcome)
+
+
+def _propose(settings: Settings, module: Any, files: Sequence[Path], source: Source) -> int:
+    for file in files[:1]:
+        for export in open_exports(file, source.options.reading())[:1]:
+            click.echo(module.propose(export, source.options))
+    settings.say(
+        "info",
+        f"nothing was loaded: kind '{source.kind}' needs a mapping file. Above is a proposal: check it, save it as "
+        f"map.toml, and run `meantime load {files[0]} --as {source.kind} --map map.toml`",
+    )
+    return WRONG_USAGE
+
+
+@cli.command(name="refresh")
+@click.option("--source", "names", multiple=True, metavar="NAME", help="Only this source; may be repeated.")
+@click.option("--full", is_flag=True, help="Read every archived input again, too.")
+@waiting
+@everywhere
+@click.pass_obj
+def refresh_command(settings: Settings, *, names: tuple[str, ...], full: bool, wait: float) -> int:
+    """Take in what is new of every configured source, and publish once."""
+    config = _config(settings)
+    with settings.progress() as progress:
+        outcome = refresh.refresh(settings.data, config, names, full=full, wait_seconds=wait, progress=progress)
+    return _report(settings, settings.data, outcome)
+
+
+@cli.command()
+@waiting
+@everywhere
+@click.pass_obj
+def rebuild(settings: Settings, *, wait: float) -> int:
+    """Make the warehouse anew from the raw archive."""
+    config = _config(settings, required=False)
+    with settings.progress() as progress:
+        outcome = refresh.rebuild(settings.data, config, wait_seconds=wait, progress=progress)
+    return _report(settings, settings.data, outcome)
+
+
+def _config(settings: Settings, *, required: bool = True) -> Config:
+    if not required and not settings.config.exists() and settings.config == Settings.config:
+        return Config()
+    return configuration.read(settings.config)
+
+
+def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
+    """Say what a run did: complaints first, on stderr; then what got in."""
+    for report in outcome.reports:
+        level = "error" if report.outcome == "failed" else "warning"
+        for message in report.messages:
+            settings.say(level, message, source=report.source)
+    if settings.log_format == "json":
+        told = {
+            "event": "published",
+            "version": outcome.version,
+            "exit_code": outcome.exit_code,
+            "sources": [
+                {
+                    "source": report.source,
+                    "outcome": report.outcome,
+                    "rows_in": report.rows_in,
+                    "rows_good": report.rows_good,
+                    "rows_rejected": report.rows_rejected,
+                    "issues": report.issues,
+                }
+                for report in outcome.reports
+            ],
+        }
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return outcome.exit_code
+    for report in outcome.reports:
+        what = f"{report.rows_in:,} rows, {report.rows_good:,} good, {report.rows_rejected:,} rejected"
+        click.echo(f"{report.source}: {report.outcome}" + (f", {what}" if report.rows_in else ""))
+    click.echo(f"published version {outcome.version}: {data / 'incidents.duckdb'}")
+    return outcome.exit_code
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port of the dashboard.")
+@click.option("--address", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@everywhere
+@click.pass_obj
+def serve(settings: Settings, *, port: int, address: str) -> int:
+    """Serve the dashboard."""
+    _refuse_busy_port(address, port)
+    return serve_dashboard(settings, settings.data, address, port)
+
+
+def _refuse_busy_port(address: str, port: int) -> None:
+    try:
+        with socket.create_server((address, port), reuse_port=False):
+            return
+    except OSError as error:
+        raise ConfigError(f"port {port} of {address} cannot be used ({error.strerror}); name another with --port") from error
+
+
+def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> int:
+    """Run the dashboard until it is told to stop; signals are passed on to it."""
+    themed = next((folder for folder in (ROOT, APP.parent) if (folder / ".streamlit").is_dir()), ROOT)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    child = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "streamlit", "run", str(APP)),
+            *("--server.port", str(port), "--server.address", address, "--server.headless", "true"),
+            *("--browser.gatherUsageStats", "false", "--logger.level", "warning"),
+        ],
+        env={**os.environ, "MEANTIME_DATA": str(data.resolve()), "PYTHONPATH": os.pathsep.join(paths)},
+        cwd=themed,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    told_to_stop = []
+
+    def stop(number: int, _: object) -> None:
+        told_to_stop.append(number)
+        child.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    if _answers(child, "localhost" if address in ("0.0.0.0", "::") else address, port):  # noqa: S104
+        click.echo(f"the dashboard is at http://{'localhost' if address == '0.0.0.0' else address}:{port}")  # noqa: S104
+        sys.stdout.flush()
+    code = child.wait()
+    if told_to_stop:
+        return PUBLISHED
+    settings.say("error", f"the dashboard stopped by itself (exit code {code})")
+    return FAILED
+
+
+def _answers(child: subprocess.Popen[bytes], address: str, port: int, seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and child.poll() is None:
+        connection = http.client.HTTPConnection(address, port, timeout=2)
+        try:
+            connection.request("GET", "/_stcore/health")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return True
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    return False
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@everywhere
+@click.pass_obj
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Tell what is published, and each source's last run."""
+    found = published.status(settings.data)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"version {found['version']}, published {_ago(found['age_seconds'])} ago ({found['published_at']})")
+    click.echo(f"{found['file']}")
+    click.echo(f"reporting zone {found['timezone']}")
+    columns = ["source", "kind", "as_of", "last_run", "outcome", "newest_incident", "incidents"]
+    columns += ["rows_in", "rows_good", "rows_rejected", "issues"]
+    click.echo("")
+    _write_rows(columns, [[row[column] for column in columns] for row in found["sources"]], "table")
+    for row in found["sources"]:
+        if row["message"]:
+            settings.say("warning", row["message"], source=row["source"])
+
+
+def _ago(seconds: int) -> str:
+    for size, word in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {word}"
+    return f"{seconds} seconds"
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--by", multiple=True, metavar="COLUMN", help="Group by this column; may be repeated.")
+@click.option("--grain", metavar="GRAIN", help="One row per day, week, month, quarter or year.")
+@click.option("--since", type=DAY, metavar="D", help="First day, in the reporting zone.")
+@click.option("--until", type=DAY, metavar="D", help="Last day, included.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only these; the same column again is an alternative, another column must hold, too. COLUMN= means unknown.",
+)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@everywhere
+@click.pass_obj
+def kpi(
+    settings: Settings,
+    *,
+    name: str,
+    by: tuple[str, ...],
+    grain: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    conditions: tuple[str, ...],
+    format_: str,
+) -> int | None:
+    """Print a KPI: its value and n, by columns and periods."""
+    from dashboard import query  # the pipeline's commands do not need the dashboard
+
+    try:
+        warehouse = query.open_data(settings.data)
+        scope = query.Scope(
+            since.date() if since else None, until.date() if until else None, _alternatives(conditions)
+        )
+        if since and until and since > until:
+            raise ConfigError(f"--since {since:%Y-%m-%d} lies after --until {until:%Y-%m-%d}")
+        frame = query.values(warehouse, [name], scope, list(dict.fromkeys(by)), grain).drop("kpi")
+        unit = query.kpi(warehouse, name).unit
+    except query.QueryError as error:
+        settings.say("error", str(error))
+        return WRONG_USAGE
+    except query.NoWarehouse as error:
+        settings.say("error", str(error))
+        return FAILED
+    header = frame.columns
+    if format_ == "table":
+        header = [f"value ({unit})" if column == "value" else column for column in header]
+    _write_rows(header, frame.rows(), format_)
+    return None
+
+
+def _alternatives(conditions: Sequence[str]) -> tuple[tuple[str, tuple[str | None, ...]], ...]:
+    found: dict[str, list[str | None]] = {}
+    for condition in conditions:
+        column, sign, value = condition.partition("=")
+        if not sign or not column:
+            raise ConfigError(f"--where {condition!r} must be written COLUMN=VALUE")
+        found.setdefault(column, []).append(value or None)
+    return tuple((column, tuple(values)) for column, values in found.items())
+
+
+@cli.command()
+@click.option("--source", metavar="NAME", help="Only of this source.")
+@click.option("--limit", type=click.IntRange(min=1), default=TABLE_ROWS, show_default=True, help="At most so many rows.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
+@everywhere
+@click.pass_obj
+def rejects(settings: Settings, *, source: str | None, limit: int, format_: str) -> int | None:
+    """Print the rows that did not get in, and why."""
+    from dashboard import query  # the pipeline's commands do not need the dashboard
+
+    try:
+        warehouse = query.open_data(settings.data)
+    except query.NoWarehouse as error:
+        settings.say("error", str(error))
+        return FAILED
+    known = warehouse.sources["source"].to_list()
+    if source is not None and source not in known:
+        raise ConfigError(f"source '{source}' is not one of {', '.join(known)}")
+    frame = query.rejects(warehouse, source, limit + 1)
+    if frame.height > limit:
+        settings.say("info", f"only the first {limit} rows are shown; --limit shows more")
+        frame = frame.head(limit)
+    if format_ == "table":
+        frame = frame.select("source", "file", "line", "incident_id", "reason")
+    _write_rows(frame.columns, frame.rows(), format_)
+    return None
+
+
+@cli.command()
+@everywhere
+@click.pass_obj
+def check(settings: Settings) -> int:
+    """Check the configuration and read the head of each source's exports; change nothing."""
+    config = _config(settings)
+    if not config.sources:
+        raise ConfigError(f"{settings.config}: no source is configured; add a [sources.NAME] section")
+    code = PUBLISHED
+    for source in config.sources.values():
+        try:
+            for line in _checked(source):
+                click.echo(line)
+        except (*refresh.INPUT_ERRORS, OSError) as error:
+            settings.say("error", str(error), source=source.name)
+            code = FAILED
+    return code
+
+
+def _checked(source: Source) -> Iterator[str]:
+    module = sources.source(source.kind)
+    for file in source.paths():
+        for export in open_exports(file, source.options.reading()):
+            plan = module.prepare(export, source.options)
+            head = export.head()
+            rejected = module.normalise(head, plan).rejected
+            said = f"{source.name}: {export.name}: readable, {len(export.columns)} columns"
+            if rejected.height:
+                said += f"; {rejected.height} of the first {head.height} rows would be rejected: {rejected['reason'][0]}"
+            yield said
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@everywhere
+@click.pass_obj
+def checkout(settings: Settings, *, file: Path) -> None:
+    """Copy the warehouse to FILE, to write to."""
+    published.checkout(settings.data, file)
+    click.echo(f"{file}")
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--format", "format_", type=click.Choice(published.FORMATS), default="parquet", show_default=True)
+@everywhere
+@click.pass_obj
+def export(settings: Settings, *, folder: Path, format_: str) -> None:
+    """Write incidents, events and KPI tables to DIR for other tools."""
+    for file in published.export(settings.data, folder, format_):
+        click.echo(f"{file}")
+
+
+def _write_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], format_: str) -> None:
+    """Print rows on stdout."""
+    if format_ == "json":
+        records = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        click.echo(json.dumps(records, ensure_ascii=False))
+        return
+    if format_ == "csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_plain(value) for value in row] for row in rows)
+        click.echo(text.getvalue(), nl=False)
+        return
+    shown = [list(columns), *([_shown(value) for value in row] for row in rows)]
+    widths = [max(len(row[place]) for row in shown) for place in range(len(columns))]
+    numeric = [
+        all(isinstance(row[place], (int, float)) or row[place] is None for row in rows) and bool(rows)
+        for place in range(len(columns))
+    ]
+    for row in shown:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, (date, datetime)) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(_plain(value)).replace("\n", " ")
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit code. No error leaves this function as a traceback."""
+    settings = Settings()
+    try:
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None,
+            prog_name="meantime",
+            standalone_mode=False,
+            obj=settings,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        if settings.log_format == "json":
+            settings.say("error", error.format_message())
+        else:
+            error.show()
+        return WRONG_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        settings.say("error", "interrupted; the last published version is untouched")
+        return INTERRUPTED
+    except ConfigError as error:
+        settings.say("error", str(error))
+        return WRONG_USAGE
+    except FAILURES as error:
+        settings.say("error", str(error))
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PUBLISHED
+    except Exception as error:
+        settings.say("error", f"unexpected {type(error).__name__}; details are in {_write_details(settings.data)}")
+        return FAILED
+    return code if isinstance(code, int) else PUBLISHED
+
+
+def _write_details(data: Path) -> str:
+    text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, meantime {_version()}\n{traceback.format_exc()}\n"
+    for folder in (data / "store", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "meantime-error.log").open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError:
+            continue
+        return str(folder / "meantime-error.log")
+    return "no file, since none could be written"
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run())
