@@ -1,25 +1,48 @@
-"""The raw archive `data/raw`: every export as it came, with what is needed to read it again. Nothing in it changes."""
+"""The raw archive `data/raw`: every export as it came, with what is needed to read it again.
+
+A folder per input holds the file and its manifest. What a run archives is pending (`manifest.json.new`) until the
+store has it: a killed run leaves the archive as it was, and the store is always what the archive says.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.publish import cause, sync
 from etl.sources import Options
 
 MANIFEST = "manifest.json"
+PENDING = "manifest.json.new"
 
 
 class ArchiveError(Exception):
-    """The archive cannot be written or an entry of it cannot be read."""
+    """The archive cannot be written, or an entry of it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an input is read: what its source's section, or the options of `load`, say."""
+
+    kind: str
+    options: Options
+    as_of: datetime | None
+    settings: Mapping[str, Any]
+    """What is said beside the options: full_export, first_contact_hours and so on."""
+    is_configured: bool
+    """Said by the configuration, which may say something else tomorrow; not by `load`."""
+
+    @property
+    def hash(self) -> str:
+        """Another hash means: read again."""
+        return hashlib.sha256(_text(_told(self)).encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
@@ -27,128 +50,183 @@ class Entry:
     """One archived input."""
 
     input_id: str
-    """Hash of the content and the options: the same file read in the same way has the same id."""
-    source: str
-    kind: str
-    options: Options
+    """Hash of the file's name and content."""
     file: Path
     fetched_at: datetime
-    as_of: datetime | None
-    settings: dict[str, Any]
-    """What the source's section said beside the options: full_export, first_contact_hours and so on."""
+    reading: Reading
+
+    @property
+    def source(self) -> str:
+        """The name of its source."""
+        return self.reading.options.source
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names it in the store, too."""
+        return self.source, self.input_id
 
 
-def keep(
-    raw: Path,
-    file: Path,
-    kind: str,
-    options: Options,
-    *,
-    as_of: datetime | None = None,
-    settings: dict[str, Any] | None = None,
-) -> tuple[Entry, bool]:
-    """Archive a file; give its entry and whether it is new.
+def identify(file: Path) -> str:
+    """Give the id of a file's name and content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.sha256(f"{file.name}\n{digest}".encode()).hexdigest()[:20]
+
+
+def find(raw: Path, source: str, input_id: str) -> Entry | None:
+    """Give an entry; None if the archive does not have it."""
+    folder = raw / source / input_id
+    return _read(folder) if (folder / MANIFEST).exists() or (folder / PENDING).exists() else None
+
+
+def keep(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
+    """Archive a file, pending.
+
+    Raises:
+        ArchiveError: it cannot be written, or the file changed meanwhile.
+    """
+    folder = raw / reading.options.source / input_id
+    before = file.stat()
+    target = folder / file.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The file is copied by a child: it may be larger than memory, and a reflink costs nothing.
+        subprocess.run(
+            ["cp", "--reflink=auto", "--remove-destination", "--", str(file.resolve()), str(target)],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+        after = file.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise ArchiveError(f"{file}: changed while it was read; run again when its export is complete")
+        target.chmod(0o444)
+        sync(target)
+        entry = Entry(input_id, target, datetime.now(UTC).replace(tzinfo=None, microsecond=0), reading)
+        _write(entry)
+    except (OSError, subprocess.CalledProcessError, ArchiveError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, ArchiveError):
+            raise
+        raise ArchiveError(f"{file.name} cannot be archived in {raw}: {cause(error)}") from error
+    return entry
+
+
+def restate(entry: Entry, reading: Reading) -> None:
+    """Say how an archived input is read from now on, pending.
 
     Raises:
         ArchiveError: it cannot be written.
     """
-    settings = settings or {}
-    said = json.dumps(
-        {
-            "kind": kind,
-            "options": asdict(options),
-            "as_of": as_of.isoformat() if as_of else None,
-            "full_export": bool(settings.get("full_export")),
-        },
-        sort_keys=True,
-        default=str,
-    )
-    digest = _digest(file)
-    input_id = hashlib.sha256(f"{digest}\n{file.name}\n{said}".encode()).hexdigest()[:20]
-    folder = raw / options.source / input_id
-    if (folder / MANIFEST).exists():
-        return _read(folder), False
-    fetched_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    manifest = {
-        "input_id": input_id,
-        "source": options.source,
-        "kind": kind,
-        "file": file.name,
-        "sha256": digest,
-        "bytes": file.stat().st_size,
-        "fetched_at": fetched_at.isoformat(),
-        "as_of": as_of.isoformat() if as_of else None,
-        "options": asdict(options),
-        "settings": settings,
-    }
     try:
-        _write(folder, file, manifest)
-    except (OSError, subprocess.CalledProcessError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise ArchiveError(f"{file.name} cannot be archived in {raw}: {_cause(error)}") from error
-    return _read(folder), True
+        _write(Entry(entry.input_id, entry.file, entry.fetched_at, reading))
+    except OSError as error:
+        raise ArchiveError(f"{entry.file.parent} cannot be written: {cause(error)}") from error
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        return (error.stderr or b"").decode(errors="replace").strip() or str(error)
-    return str(error)
+def _told(reading: Reading) -> dict[str, Any]:
+    return {
+        "kind": reading.kind,
+        "options": asdict(reading.options),
+        "as_of": reading.as_of.isoformat() if reading.as_of else None,
+        "settings": dict(reading.settings),
+        "is_configured": reading.is_configured,
+    }
 
 
-def _write(folder: Path, file: Path, manifest: dict[str, Any]) -> None:
-    """The manifest is written last and by rename: an entry without one is a leftover."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / file.name
-    subprocess.run(
-        ["cp", "--reflink=auto", "--remove-destination", str(file.resolve()), str(target)],
-        check=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
-    target.chmod(0o444)
-    pending = folder / f"{MANIFEST}.new"
-    pending.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, default=str), encoding="utf-8")
-    for path in (target, pending):
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    pending.rename(folder / MANIFEST)
+def _text(told: object) -> str:
+    return json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _write(entry: Entry) -> None:
+    """Write the pending manifest, whole or not at all."""
+    manifest = {
+        "input_id": entry.input_id,
+        "file": entry.file.name,
+        "bytes": entry.file.stat().st_size,
+        "fetched_at": entry.fetched_at.isoformat(),
+        "reading": _told(entry.reading),
+    }
+    folder = entry.file.parent
+    unfinished = folder / f"{PENDING}.part"
+    unfinished.write_text(_text(manifest) + "\n", encoding="utf-8")
+    sync(unfinished)
+    unfinished.rename(folder / PENDING)
+    sync(folder)
 
 
 def entries(raw: Path) -> Iterator[Entry]:
-    """Yield what the archive holds, oldest first; an entry that a killed run left unfinished is not among them."""
-    found = [_read(manifest.parent) for manifest in raw.glob(f"*/*/{MANIFEST}")]
-    yield from sorted(found, key=lambda entry: (entry.fetched_at, entry.input_id))
+    """Yield what the archive holds, pending entries too, oldest first."""
+    folders = {manifest.parent for name in (MANIFEST, PENDING) for manifest in raw.glob(f"*/*/{name}")}
+    yield from sorted((_read(folder) for folder in folders), key=lambda entry: (entry.fetched_at, entry.input_id))
 
 
 def _read(folder: Path) -> Entry:
+    """Read an entry; what is pending counts."""
+    file = folder / PENDING if (folder / PENDING).exists() else folder / MANIFEST
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ArchiveError(f"{folder / MANIFEST}: cannot be read ({error})") from error
-    given = manifest["options"]
-    options = Options(
-        **{
-            **given,
-            "null_marks": tuple(given["null_marks"]),
-            "automation": tuple(given["automation"]),
-        }
-    )
-    return Entry(
-        manifest["input_id"],
-        manifest["source"],
-        manifest["kind"],
-        options,
-        folder / manifest["file"],
-        datetime.fromisoformat(manifest["fetched_at"]),
-        datetime.fromisoformat(manifest["as_of"]) if manifest["as_of"] else None,
-        manifest["settings"],
-    )
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        told = manifest["reading"]
+        given = told["options"]
+        options = Options(
+            **{**given, "null_marks": tuple(given["null_marks"]), "automation": tuple(given["automation"])}
+        )
+        return Entry(
+            manifest["input_id"],
+            folder / manifest["file"],
+            datetime.fromisoformat(manifest["fetched_at"]),
+            Reading(
+                told["kind"],
+                options,
+                datetime.fromisoformat(told["as_of"]) if told["as_of"] else None,
+                told["settings"],
+                told["is_configured"],
+            ),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(
+            f"{file}: cannot be read ({type(error).__name__}: {error}); restore it, or remove its folder"
+        ) from error
+
+
+def confirm(raw: Path) -> None:
+    """Make what is pending part of the archive: the store has it."""
+    for pending in raw.glob(f"*/*/{PENDING}"):
+        pending.replace(pending.with_name(MANIFEST))
+        sync(pending.parent)
+
+
+def discard(entry: Entry) -> None:
+    """Take back what is pending of an entry."""
+    folder = entry.file.parent
+    (folder / PENDING).unlink(missing_ok=True)
+    if not (folder / MANIFEST).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def recover(raw: Path, in_store: Mapping[tuple[str, str], str]) -> None:
+    """Finish what a killed run left.
+
+    Args:
+        raw: the archive.
+        in_store: the inputs that the store has: source and id -> hash of how it was read.
+    """
+    for folder in raw.glob("*/*"):
+        if not folder.is_dir():
+            continue
+        (folder / f"{PENDING}.part").unlink(missing_ok=True)
+        if (folder / PENDING).exists():
+            entry = _read(folder)
+            if in_store.get(entry.key) == entry.reading.hash:
+                (folder / PENDING).replace(folder / MANIFEST)
+            else:
+                discard(entry)
+        elif not (folder / MANIFEST).exists():
+            shutil.rmtree(folder)
 
 
 def prune(raw: Path, source: str, keep_raw: int) -> int:
@@ -157,10 +235,3 @@ def prune(raw: Path, source: str, keep_raw: int) -> int:
     for entry in mine[:-keep_raw]:
         shutil.rmtree(entry.file.parent)
     return len(mine[:-keep_raw])
-
-
-def sweep(raw: Path) -> None:
-    """Remove entries that a killed run left without a manifest."""
-    for folder in raw.glob("*/*"):
-        if folder.is_dir() and not (folder / MANIFEST).exists():
-            shutil.rmtree(folder)

@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -27,7 +27,7 @@ import click
 from rich.console import Console
 
 from etl import config as configuration
-from etl import published, refresh, sources
+from etl import proposal, published, refresh, sources
 from etl.archive import ArchiveError
 from etl.catalog import CatalogError
 from etl.config import Config, ConfigError, Source
@@ -207,7 +207,9 @@ def demo_folder() -> Path:
 
 @cli.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--as", "kind", required=True, metavar="KIND", help=f"Tool that it came from: {', '.join(sources.kinds())}.")
+@click.option(
+    "--as", "kind", required=True, metavar="KIND", help=f"Tool that it came from: {', '.join(sources.kinds())}."
+)
 @click.option("--name", help="Name of the source [default: KIND].")
 @click.option("--timezone", metavar="ZONE", help="Zone of stamps without an offset, such as Europe/Berlin.")
 @click.option("--as-of", metavar="T", help="Instant of the export [default: its greatest stamp].")
@@ -248,23 +250,29 @@ def load(
     for file in files:
         if not file.exists():
             raise ConfigError(f"{file}: there is no such file")
-    module = sources.source(kind)
-    if map_file is None and hasattr(module, "propose"):
-        return _propose(settings, module, files, source)
+    if kind == "table" and map_file is None:
+        return _propose(settings, files[0], source)
     config = _config(settings, required=False)
     with settings.progress() as progress:
         outcome = refresh.load(settings.data, source, files, config=config, wait_seconds=wait, progress=progress)
     return _report(settings, settings.data, outcome)
 
 
-def _propose(settings: Settings, module: Any, files: Sequence[Path], source: Source) -> int:
-    for file in files[:1]:
-        for export in open_exports(file, source.options.reading())[:1]:
-            click.echo(module.propose(export, source.options))
+def _propose(settings: Settings, file: Path, source: Source) -> int:
+    """Print a mapping file for the person to check; nothing is loaded."""
+    reading = source.options.reading()
+    try:
+        exports = open_exports(file, reading)
+    except ReadError as error:
+        if "more than once" not in str(error):
+            raise
+        exports = open_exports(file, replace(reading, repeated_columns="list"))
+        click.echo('repeated_columns = "list"')
+    click.echo(proposal.propose(exports[0]))
     settings.say(
         "info",
-        f"nothing was loaded: kind '{source.kind}' needs a mapping file. Above is a proposal: check it, save it as "
-        f"map.toml, and run `meantime load {files[0]} --as {source.kind} --map map.toml`",
+        "nothing was loaded: kind 'table' needs a mapping file. This is a proposal: check every line, save it, and run "
+        f"`meantime load {file} --as table --map map.toml`",
     )
     return WRONG_USAGE
 
@@ -349,7 +357,9 @@ def _refuse_busy_port(address: str, port: int) -> None:
         with socket.create_server((address, port), reuse_port=False):
             return
     except OSError as error:
-        raise ConfigError(f"port {port} of {address} cannot be used ({error.strerror}); name another with --port") from error
+        raise ConfigError(
+            f"port {port} of {address} cannot be used ({error.strerror}); name another with --port"
+        ) from error
 
 
 def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> int:
@@ -466,9 +476,7 @@ def kpi(
 
     try:
         warehouse = query.open_data(settings.data)
-        scope = query.Scope(
-            since.date() if since else None, until.date() if until else None, _alternatives(conditions)
-        )
+        scope = query.Scope(since.date() if since else None, until.date() if until else None, _alternatives(conditions))
         if since and until and since > until:
             raise ConfigError(f"--since {since:%Y-%m-%d} lies after --until {until:%Y-%m-%d}")
         frame = query.values(warehouse, [name], scope, list(dict.fromkeys(by)), grain).drop("kpi")
@@ -498,7 +506,9 @@ def _alternatives(conditions: Sequence[str]) -> tuple[tuple[str, tuple[str | Non
 
 @cli.command()
 @click.option("--source", metavar="NAME", help="Only of this source.")
-@click.option("--limit", type=click.IntRange(min=1), default=TABLE_ROWS, show_default=True, help="At most so many rows.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=TABLE_ROWS, show_default=True, help="At most so many rows."
+)
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
 @everywhere
 @click.pass_obj
@@ -552,7 +562,9 @@ def _checked(source: Source) -> Iterator[str]:
             rejected = module.normalise(head, plan).rejected
             said = f"{source.name}: {export.name}: readable, {len(export.columns)} columns"
             if rejected.height:
-                said += f"; {rejected.height} of the first {head.height} rows would be rejected: {rejected['reason'][0]}"
+                said += (
+                    f"; {rejected.height} of the first {head.height} rows would be rejected: {rejected['reason'][0]}"
+                )
             yield said
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ SOURCE_KEYS = (
     "max_rejected_share",
     "sample",
 )
+_NAME = re.compile(r"\w[\w .-]{0,63}")
+"""A source's name is a folder in the archive, too."""
 SECRET_KEYS = ("token", "password", "secret", "api_key")
 
 
@@ -127,11 +130,30 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
     sections = given.get("sources", {})
     if not isinstance(sections, Mapping):
         raise ConfigError(f"{path}: sources must be tables, [sources.NAME]")
-    return Config(zone, keep, {name: _source(name, section, path) for name, section in sections.items()})
+    return Config(
+        zone,
+        keep,
+        {name: source(name, section, path.parent, f"{path}: [sources.{name}]") for name, section in sections.items()},
+    )
 
 
-def _source(name: str, section: Any, path: Path) -> Source:
-    where = f"{path}: [sources.{name}]"
+def source(name: str, section: Any, folder: Path, where: str) -> Source:
+    """Check what is said of one source.
+
+    Args:
+        name: its name, the column `source`.
+        section: the keys and values.
+        folder: what file names are relative to.
+        where: where it was said, for messages.
+
+    Raises:
+        ConfigError: a key or a value is not understood.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where} '{name}' cannot name a source: use letters, digits, blanks, '-', '_' and '.', at most 64, "
+            "beginning with a letter or digit"
+        )
     if not isinstance(section, Mapping):
         raise ConfigError(f"{where} must be a table")
     _only(section, SOURCE_KEYS, where)
@@ -158,9 +180,9 @@ def _source(name: str, section: Any, path: Path) -> Source:
     return Source(
         name=name,
         kind=kind,
-        options=options(name, section, path.parent, where),
+        options=options(name, section, folder, where),
         files=tuple(files),
-        folder=path.parent,
+        folder=folder,
         as_of=instant(section["as_of"], f"{where} as_of") if "as_of" in section else None,
         full_export=_flag(section, "full_export", where),
         first_contact_hours=hours,

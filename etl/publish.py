@@ -37,9 +37,18 @@ def cause(error: BaseException) -> str:
 
 def published(data: Path) -> int | None:
     """Give the number of the published version; None if there is none."""
-    link = data / LINK
-    found = re.fullmatch(r"incidents-(\d+)\.duckdb", os.readlink(link).rpartition("/")[2]) if link.is_symlink() else None
-    return int(found[1]) if found and link.exists() else None
+    target = file(data)
+    return _number(target) if target is not None else None
+
+
+def highest(data: Path) -> int:
+    """Give the greatest number that any version ever published here has; 0 if there is none."""
+    return max((_number(path) for path in data.glob("versions/incidents-*.duckdb")), default=0)
+
+
+def _number(path: Path) -> int:
+    found = re.fullmatch(r"incidents-(\d+)\.duckdb", path.name)
+    return int(found[1]) if found else 0
 
 
 def publish(data: Path, store: Path, version: int) -> Path:
@@ -56,13 +65,16 @@ def publish(data: Path, store: Path, version: int) -> Path:
         pending.unlink(missing_ok=True)
         # A child process copies: closing any descriptor of the store's file here would drop DuckDB's lock on it.
         subprocess.run(
-            ["cp", "--reflink=auto", str(store), str(pending)], check=True, capture_output=True, stdin=subprocess.DEVNULL
+            ["cp", "--reflink=auto", str(store), str(pending)],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
         )
-        _sync(pending)
+        sync(pending)
         check(pending, version)
         pending.chmod(0o444)
         pending.rename(target)
-        _sync(versions)
+        sync(versions)
         swing(data, target)
     except (OSError, subprocess.CalledProcessError, duckdb.Error) as error:
         pending.unlink(missing_ok=True)
@@ -76,8 +88,8 @@ def swing(data: Path, target: Path) -> None:
     pending = data / f".{LINK}.new"
     pending.unlink(missing_ok=True)
     pending.symlink_to(Path("versions") / target.name)
-    os.replace(pending, data / LINK)
-    _sync(data)
+    pending.replace(data / LINK)
+    sync(data)
 
 
 def check(file: Path, version: int) -> None:
@@ -113,17 +125,14 @@ def recover(data: Path) -> None:
 
 def _forget_old(versions: Path, newest: Path) -> None:
     """Remove all but the last few; who has an old one open keeps it."""
-
-    def number(path: Path) -> int:
-        return int(path.stem.rpartition("-")[2])
-
-    files = sorted(versions.glob("incidents-*.duckdb"), key=number)
+    files = sorted(versions.glob("incidents-*.duckdb"), key=_number)
     for path in files[:-KEPT_VERSIONS]:
         if path != newest:
             path.unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the disk hold what was written to a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

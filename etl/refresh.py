@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
 
 from etl import archive, catalog, incident, publish, sources, store
-from etl.archive import ArchiveError, Entry
+from etl.archive import ArchiveError, Entry, Reading
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
 from etl.reading import LINE, Export, ReadError, open_exports
 from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
-from etl.store import StoreError
+from etl.store import StoreError, StoreInUseError
 
 INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, ConfigError)
 Progress = Callable[[str], None]
@@ -88,9 +89,12 @@ def refresh(
     if not chosen:
         raise ConfigError("no source is configured; add a [sources.NAME] section")
     with store.lock(data / "store", wait_seconds):
+        wanted: list[tuple[Source, list[Path] | None]] = [(source, None) for source in chosen]
         if full:
+            recover(data, config.timezone, progress)
+            _restate(data / "raw", wanted)
             _rebuild(data, config.timezone, progress)
-        return _run(data, config.timezone, [(source, None) for source in chosen], progress, config.keep_raw)
+        return _run(data, config.timezone, wanted, progress, config.keep_raw)
 
 
 def load(
@@ -98,18 +102,19 @@ def load(
     source: Source,
     files: Sequence[Path],
     *,
+    config: Config | None = None,
     wait_seconds: float = 600,
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Load exports without a configuration; the options are archived beside them, so that `rebuild` repeats it.
+    """Load exports that no configuration names; their options are archived, so that `rebuild` repeats it.
 
     Raises:
         RefreshError: a file cannot be read; then none of them is loaded.
         StoreError, PublishError: nothing was published.
     """
     with store.lock(data / "store", wait_seconds):
-        outcome = _run(data, None, [(source, list(files))], progress, None, must_succeed=True)
-    return outcome
+        zone = config.timezone if config else None
+        return _run(data, zone, [(source, list(files))], progress, None, must_succeed=True)
 
 
 def rebuild(
@@ -121,6 +126,11 @@ def rebuild(
         RefreshError, StoreError, PublishError: nothing was published.
     """
     with store.lock(data / "store", wait_seconds):
+        # The store itself may be damaged: it is asked for what it still knows, and replaced.
+        publish.recover(data)
+        archive.recover(data / "raw", _carried(data).inputs)
+        if config is not None:
+            _restate(data / "raw", [(source, None) for source in config.sources.values()])
         reports = _rebuild(data, config.timezone if config else None, progress)
         return Outcome(_publish(data), reports)
 
@@ -139,62 +149,85 @@ def _run(
     must_succeed: bool = False,
 ) -> Outcome:
     recover(data, zone, progress)
-    con = _open(data, zone or next((source.options.timezone for source, _ in wanted if source.options.timezone), None))
+    raw = data / "raw"
+    reports = {source.name: Report(source.name, _now()) for source, _ in wanted}
+    if _restate(raw, wanted):
+        progress("exports are to be read in another way: rebuilding the store from the archive")
+        reports |= {report.source: report for report in _rebuild(data, zone, progress) if report.source in reports}
+    con = store.connect(_store_file(data))
+    taken: list[Entry] = []
+    is_committed = False
     try:
-        reports = []
+        is_new = store.setting(con, "fingerprint") is None
         con.execute("begin")
+        if is_new:
+            store.create(con, zone or wanted[0][0].options.timezone or "UTC")
+        store.put_setting(con, "version", str(max(int(store.setting(con, "version") or 0), publish.highest(data))))
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         for source, files in wanted:
-            reports.append(_take_in(con, data, source, files, progress))
-        failed = [report for report in reports if report.outcome == "failed"]
+            taken += _take_in(con, raw, source, files, reports[source.name], progress)
+        failed = [report for report in reports.values() if report.outcome == "failed"]
         if failed and (must_succeed or len(failed) == len(reports)):
-            con.execute("rollback")
             raise RefreshError("\n".join(message for report in failed for message in report.messages))
         progress("making facts and KPIs")
-        version = _finish(con, reports)
+        version = _finish(con, reports.values())
         con.execute("commit")
+        is_committed = True
         con.execute("checkpoint")
-    except duckdb.Error as error:
-        raise RefreshError(f"the store could not be written: {str(error).splitlines()[0]}") from error
-    finally:
+    except BaseException as error:
         con.close()
+        if not is_committed:
+            for entry in taken:
+                archive.discard(entry)
+        if isinstance(error, duckdb.Error):
+            raise RefreshError(f"the store could not be written: {str(error).splitlines()[0]}") from error
+        raise
+    con.close()
+    archive.confirm(raw)
     progress(f"publishing version {version}")
     publish.publish(data, _store_file(data), version)
     if keep_raw is not None:
         for source, _ in wanted:
-            archive.prune(data / "raw", source.name, keep_raw)
-    return Outcome(version, reports)
-
-
-def _open(data: Path, zone: str | None) -> duckdb.DuckDBPyConnection:
-    con = store.connect(_store_file(data))
-    if store.setting(con, "fingerprint") is None:
-        store.create(con, zone or "UTC")
-    return con
+            archive.prune(raw, source.name, keep_raw)
+    return Outcome(version, list(reports.values()))
 
 
 def recover(data: Path, zone: str | None, progress: Progress = lambda _: None) -> None:
     """Finish what a killed run left: leftovers go, a store that is ahead is published, an outdated one rebuilt."""
+    raw, file = data / "raw", _store_file(data)
     publish.recover(data)
-    archive.sweep(data / "raw")
-    shutil.rmtree(data / "store" / "spill", ignore_errors=True)
-    for leftover in (data / "store").glob("warehouse.new.duckdb*"):
+    shutil.rmtree(file.parent / "spill", ignore_errors=True)
+    for leftover in file.parent.glob("warehouse.new.duckdb*"):
         leftover.unlink()
-    file = _store_file(data)
     if not file.exists():
-        if any(archive.entries(data / "raw")):
+        for leftover in file.parent.glob("warehouse.duckdb.*"):
+            leftover.unlink()
+        archive.recover(raw, {})
+        if any(archive.entries(raw)):
             progress("the store is gone: rebuilding it from the archive")
             _rebuild(data, zone, progress)
             _publish(data)
         return
     con = store.connect(file)
-    known = store.setting(con, "fingerprint")
-    is_current = store.is_current(con)
-    other_zone = zone is not None and store.setting(con, "reporting_timezone") not in (None, zone)
-    version = int(store.setting(con, "version") or 0)
-    con.close()
-    if known is not None and (not is_current or other_zone):
-        progress("rebuilding the store from the archive: " + ("another reporting zone" if other_zone else "new version"))
+    try:
+        known = store.setting(con, "fingerprint")
+        is_current = known == store.fingerprint()
+        other_zone = zone is not None and store.setting(con, "reporting_timezone") not in (None, zone)
+        version = int(store.setting(con, "version") or 0)
+        in_store = store.inputs(con) if is_current else {}
+    finally:
+        con.close()
+    if is_current:
+        archive.recover(raw, in_store)
+    why = None
+    if known is not None and not is_current:
+        why = "another version of Meantime made it"
+    elif other_zone:
+        why = "the reporting zone is another"
+    elif is_current and any(in_store.get(entry.key) != entry.reading.hash for entry in archive.entries(raw)):
+        why = "the archive holds what it does not"
+    if why is not None:
+        progress(f"rebuilding the store from the archive: {why}")
         _rebuild(data, zone, progress)
         _publish(data)
     elif version > (publish.published(data) or 0):
@@ -211,89 +244,164 @@ def _publish(data: Path) -> int:
 
 def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
     """Fill a new store from the archive and put it in the old one's place."""
-    file = _store_file(data)
+    raw, file = data / "raw", _store_file(data)
     fresh = file.with_name("warehouse.new.duckdb")
-    fresh.unlink(missing_ok=True)
-    old_zone, old_version, old_runs = _carried(file)
-    entries = list(archive.entries(data / "raw"))
-    if not entries and file.exists() and old_version:
-        raise RefreshError(f"{data / 'raw'} holds no inputs: the warehouse stays as it is")
-    first_zone = next((entry.options.timezone for entry in entries if entry.options.timezone), None)
+    for leftover in file.parent.glob("warehouse.new.duckdb*"):
+        leftover.unlink()
+    carried = _carried(data)
+    entries = list(archive.entries(raw))
+    if not entries and carried.version:
+        raise RefreshError(f"{raw} holds no inputs: the warehouse stays as it is")
+    reports: dict[str, Report] = {}
     con = store.connect(fresh)
     try:
-        store.create(con, zone or old_zone or first_zone or "UTC")
         con.execute("begin")
+        store.create(
+            con, zone or carried.zone or next((entry.reading.options.timezone for entry in entries), None) or "UTC"
+        )
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
-        reports: dict[str, Report] = {}
         for entry in entries:
-            report = reports.setdefault(entry.source, Report(entry.source, _now()))
-            _read_entry(con, entry, report, progress)
-        store.append(con, "refresh_runs", old_runs)
-        store.put_setting(con, "version", str(old_version))
+            _read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
+        _note_unreachable(reports, carried.inputs, {entry.key for entry in entries})
+        store.append(con, "refresh_runs", carried.runs)
+        store.put_setting(con, "version", str(max(carried.version, publish.highest(data))))
         progress("making facts and KPIs")
-        _finish(con, list(reports.values()))
+        _finish(con, reports.values())
         con.execute("commit")
         con.execute("checkpoint")
-    except duckdb.Error as error:
-        raise RefreshError(f"the store could not be rebuilt: {str(error).splitlines()[0]}") from error
-    except INPUT_ERRORS as error:
-        raise RefreshError(f"the store could not be rebuilt: {error}") from error
-    finally:
         con.close()
-    for leftover in file.parent.glob(f"{file.name}.wal"):
-        leftover.unlink()
-    fresh.replace(file)
+        for leftover in file.parent.glob(f"{file.name}.wal"):
+            leftover.unlink()
+        fresh.replace(file)
+        publish.sync(file.parent)
+    except BaseException as error:
+        con.close()
+        for entry in entries:
+            archive.discard(entry)
+        if isinstance(error, duckdb.Error):
+            raise RefreshError(f"the store could not be rebuilt: {str(error).splitlines()[0]}") from error
+        if isinstance(error, INPUT_ERRORS):
+            raise RefreshError(f"the store could not be rebuilt: {error}") from error
+        raise
+    archive.confirm(raw)
     return list(reports.values())
 
 
-def _carried(file: Path) -> tuple[str | None, int, pl.DataFrame]:
-    """Give what a rebuild takes over from the old store: its zone, its number and the record of its runs."""
-    no_runs = pl.DataFrame(schema=incident.schema(store.RUNS))
-    if not file.exists():
-        return None, 0, no_runs
-    con = store.connect(file)
-    try:
-        zone, version = store.setting(con, "reporting_timezone"), store.setting(con, "version")
+class _Carried(NamedTuple):
+    """What a rebuild takes over: the zone, the number, the record of runs, and which inputs there were."""
+
+    zone: str | None
+    version: int
+    runs: pl.DataFrame
+    inputs: dict[tuple[str, str], str]
+
+
+def _carried(data: Path) -> _Carried:
+    """Ask the store, or, if it is gone or damaged, the published file."""
+    nothing = _Carried(None, 0, pl.DataFrame(schema=incident.schema(store.RUNS)), {})
+    for file in (_store_file(data), publish.file(data)):
+        if file is None or not file.exists():
+            continue
         try:
-            runs = incident.conform(con.sql("select * from refresh_runs").pl(), store.RUNS)
-        except (duckdb.Error, ValueError):
-            # A store of another schema: what it calls a run is not ours.
-            runs = no_runs
-    finally:
-        con.close()
-    return zone, int(version or 0), runs
+            con = store.connect(file) if file == _store_file(data) else duckdb.connect(file, read_only=True)
+        except (StoreError, duckdb.Error) as error:
+            if isinstance(error, StoreInUseError):
+                raise
+            continue
+        try:
+            zone, version = store.setting(con, "reporting_timezone"), store.setting(con, "version")
+            if version is None:
+                continue
+            try:
+                runs = incident.conform(con.sql("select * from refresh_runs").pl(), store.RUNS)
+                inputs = store.inputs(con)
+            except (duckdb.Error, ValueError):
+                # A store of another schema: what it calls a run is not ours.
+                runs, inputs = nothing.runs, {}
+            return _Carried(zone, int(version), runs, inputs)
+        finally:
+            con.close()
+    return nothing
+
+
+def _note_unreachable(reports: dict[str, Report], before: Iterable[tuple[str, str]], now: set[tuple[str, str]]) -> None:
+    """Say what a rebuild can no longer reach, because the archive was pruned."""
+    gone = [source for source, input_id in before if (source, input_id) not in now]
+    for source in dict.fromkeys(gone):
+        report = reports.setdefault(source, Report(source, _now()))
+        report.messages.append(
+            f"{source}: {gone.count(source)} inputs are no longer in the archive; what only they held is gone"
+        )
 
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
+def _reading(source: Source, *, is_configured: bool) -> Reading:
+    settings = {
+        "full_export": source.full_export,
+        "first_contact_hours": source.first_contact_hours,
+        "max_rejected_share": source.max_rejected_share,
+        "is_sample": source.is_sample,
+    }
+    return Reading(source.kind, source.options, source.as_of, settings, is_configured)
+
+
+def _restate(raw: Path, wanted: list[tuple[Source, list[Path] | None]]) -> bool:
+    """Say of archived inputs how they are read now; give whether any of them is read in another way than before."""
+    is_restated = False
+    for source, files in wanted:
+        reading = _reading(source, is_configured=files is None)
+        if files is None:
+            known = [
+                entry for entry in archive.entries(raw) if entry.source == source.name and entry.reading.is_configured
+            ]
+        else:
+            ids = [archive.identify(file) for file in files if file.is_file() and os.access(file, os.R_OK)]
+            known = [entry for id_ in ids if (entry := archive.find(raw, source.name, id_)) is not None]
+        for entry in known:
+            if entry.reading.hash != reading.hash:
+                archive.restate(entry, reading)
+                is_restated = True
+    return is_restated
+
+
 def _take_in(
-    con: duckdb.DuckDBPyConnection, data: Path, source: Source, files: list[Path] | None, progress: Progress
-) -> Report:
-    """Archive and read what is new of one source; a failure stays its own."""
-    report = Report(source.name, _now())
+    con: duckdb.DuckDBPyConnection,
+    raw: Path,
+    source: Source,
+    files: list[Path] | None,
+    report: Report,
+    progress: Progress,
+) -> list[Entry]:
+    """Archive and read what is new of one source, and give it; a failure stays its own."""
+    reading = _reading(source, is_configured=files is None)
+    in_store = store.inputs(con)
+    taken: list[Entry] = []
     try:
         for file in files if files is not None else source.paths():
-            if not file.exists():
-                raise ReadError(f"{file}: there is no such file")
-            open_exports(file, source.options.reading())
-            entry, _ = archive.keep(
-                data / "raw", file, source.kind, source.options, as_of=source.as_of, settings=_settings(source)
-            )
-            if store.row(con, "select 1 from store.inputs where input_id = ?", [entry.input_id]) is None:
-                try:
-                    _read_entry(con, entry, report, progress)
-                except INPUT_ERRORS:
-                    # An input that cannot be read is not part of the archive: a rebuild would stumble over it.
-                    shutil.rmtree(entry.file.parent, ignore_errors=True)
-                    raise
+            if not file.is_file():
+                raise ReadError(
+                    f"{file}: " + ("is a folder; name the files in it" if file.is_dir() else "there is no such file")
+                )
+            input_id = archive.identify(file)
+            if (source.name, input_id) in in_store:
+                continue
+            entry = archive.keep(raw, file, input_id, reading)
+            try:
+                _read_entry(con, entry, report, progress)
+            except BaseException:
+                archive.discard(entry)
+                raise
+            in_store[entry.key] = reading.hash
+            taken.append(entry)
     except INPUT_ERRORS as error:
         report.outcome = "failed"
         report.messages.append(str(error))
     except OSError as error:
         report.outcome = "failed"
-        report.messages.append(f"{source.name}: {error}")
+        report.messages.append(f"{source.name}: {publish.cause(error)}")
     share = report.rows_rejected / report.rows_in if report.rows_in else 0.0
     if share > source.max_rejected_share:
         report.too_many_rejected = True
@@ -301,26 +409,17 @@ def _take_in(
             f"{source.name}: {report.rows_rejected} of {report.rows_in} rows were rejected ({share:.1%}, allowed are "
             f"{source.max_rejected_share:.1%}); see `meantime rejects --source {source.name}`"
         )
-    return report
-
-
-def _settings(source: Source) -> dict[str, Any]:
-    return {
-        "full_export": source.full_export,
-        "first_contact_hours": source.first_contact_hours,
-        "max_rejected_share": source.max_rejected_share,
-        "is_sample": source.is_sample,
-    }
+    return taken
 
 
 def _read_entry(con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, progress: Progress) -> None:
     """Read one archived input into the store's tables."""
-    module = sources.source(entry.kind)
+    module = sources.source(entry.reading.kind)
     store.stage(con)
     rows_in = 0
     knows_resolving = False
-    for export in open_exports(entry.file, entry.options.reading()):
-        plan = module.prepare(export, entry.options)
+    for export in open_exports(entry.file, entry.reading.options.reading()):
+        plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
         for chunk in export.chunks():
             rows_in += chunk.height
@@ -329,9 +428,9 @@ def _read_entry(con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, pr
         rows_in += len(export.bad_rows)
         store.put(con, _bad_rows(export))
     staged = store.counts(con)
-    as_of = entry.as_of or store.greatest_stamp(con, entry.fetched_at) or entry.fetched_at
+    as_of = entry.reading.as_of or store.greatest_stamp(con, entry.fetched_at) or entry.fetched_at
     store.merge(con, entry.source, entry.input_id, as_of, entry.fetched_at)
-    full_export = bool(entry.settings.get("full_export"))
+    full_export = bool(entry.reading.settings.get("full_export"))
     counted = {
         "rows_in": rows_in,
         "rows_good": rows_in - staged["staged_rejected"],
@@ -341,6 +440,7 @@ def _read_entry(con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, pr
     row = {
         "source": entry.source,
         "input_id": entry.input_id,
+        "read_as": entry.reading.hash,
         "file": entry.file.name,
         "fetched_at": entry.fetched_at,
         "as_of": as_of,
@@ -363,7 +463,12 @@ def _bad_rows(export: Export) -> Canonical:
     empty = Verdicts(nothing, export.name, pl.Series(dtype=pl.String))
     rejected = pl.DataFrame(
         [
-            {"file": export.name, "line": row.line, "reason": f"{export.name}: line {row.line} {row.reason}", "raw": row.text}
+            {
+                "file": export.name,
+                "line": row.line,
+                "reason": f"{export.name}: line {row.line} {row.reason}",
+                "raw": row.text,
+            }
             for row in export.bad_rows
         ],
         schema={"file": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String},
@@ -380,25 +485,26 @@ def _bad_rows(export: Export) -> Canonical:
 def _record_source(con: duckdb.DuckDBPyConnection, entry: Entry, as_of: datetime, *, knows_resolving: bool) -> None:
     """Keep what is known of the source; what depends on its inputs as a whole does not depend on their order."""
     before = store.row(con, "select as_of, knows_resolving from sources where source = ?", [entry.source])
-    if before is not None and (before[1] != (knows_resolving or before[1]) or before[0] < as_of):
-        # Other incidents of the source are judged by these: only those whose facts could differ.
-        if before[1] != (knows_resolving or before[1]):
-            con.execute(
-                "insert into changed select source, incident_id from store.versions where source = ?", [entry.source]
-            )
+    if before is not None and knows_resolving and not before[1]:
+        # All its incidents are judged by this.
+        con.execute(
+            "insert into changed select source, incident_id from store.versions where source = ?", [entry.source]
+        )
     store.record_source(
         con,
         {
             "source": entry.source,
-            "kind": entry.kind,
-            "timezone": entry.options.timezone or "UTC",
+            "kind": entry.reading.kind,
+            "timezone": entry.reading.options.timezone or "UTC",
             "as_of": as_of if before is None else max(as_of, before[0]),
-            "is_sample": bool(entry.settings.get("is_sample")),
+            "is_sample": bool(entry.reading.settings.get("is_sample")),
             "knows_resolving": knows_resolving or bool(before and before[1]),
-            "full_export": bool(entry.settings.get("full_export")),
-            "first_contact_hours": entry.settings.get("first_contact_hours"),
-            "max_rejected_share": entry.settings.get("max_rejected_share"),
-            "options": store.described({**asdict(replace(entry.options, map=None)), "mapped": entry.options.map is not None}),
+            "full_export": bool(entry.reading.settings.get("full_export")),
+            "first_contact_hours": entry.reading.settings.get("first_contact_hours"),
+            "max_rejected_share": entry.reading.settings.get("max_rejected_share"),
+            "options": store.described(
+                {**asdict(replace(entry.reading.options, map=None)), "mapped": entry.reading.options.map is not None}
+            ),
         },
     )
 
@@ -428,8 +534,11 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report]) -> int:
     for table in ("incidents", "incident_events"):
         found = store.row(con, f"select count(*) from {table}")
         store.put_setting(con, f"count:{table}", str(found[0] if found else 0))
-    comments = {**store.PUBLIC, "incident_segments": ("Stretch of an incident's life", incident.SEGMENT)}
-    catalog.build(con, comments)
+    made_by = store.catalog_fingerprint()
+    if store.setting(con, "catalog") != made_by:
+        comments = {**store.PUBLIC, "incident_segments": ("Stretch of an incident's life", incident.SEGMENT)}
+        catalog.build(con, comments)
+        store.put_setting(con, "catalog", made_by)
     return version
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from etl import catalog, incident
+from etl import incident
 from etl.incident import Field
 from etl.sources import Canonical
 
@@ -29,6 +29,10 @@ MERGE = Path(__file__).parent / "merge"
 
 class StoreError(Exception):
     """The store cannot be used; the message says why and who holds it."""
+
+
+class StoreInUseError(StoreError):
+    """Somebody else has the store open."""
 
 
 SOURCE = Field("source", "varchar", "Name of the source")
@@ -70,7 +74,8 @@ REJECTS = (
 )
 INPUTS = (
     SOURCE,
-    Field("input_id", "varchar", "Hash of content and options"),
+    Field("input_id", "varchar", "Hash of the file's name and content"),
+    Field("read_as", "varchar", "Hash of how it was read: kind, options and settings"),
     Field("file", "varchar", "Name of the export"),
     Field("fetched_at", "timestamp", "UTC instant at which it was archived"),
     Field("as_of", "timestamp", "UTC instant up to which it tells"),
@@ -97,7 +102,7 @@ PRIVATE = {
         Field("as_of", "timestamp", "As-of of its export"),
         CONTENT,
     ),
-    "snapshots": (SOURCE, *incident.SNAPSHOT, CONTENT),
+    "snapshots": (SOURCE, *incident.SNAPSHOT),
     "events": (SOURCE, *incident.GIVEN_EVENT),
     "extents": (
         SOURCE,
@@ -126,7 +131,7 @@ PRIVATE = {
     ),
 }
 STAGED = {
-    "staged_versions": incident.VERSION,
+    "staged_versions": (*incident.VERSION, CONTENT),
     "staged_snapshots": incident.SNAPSHOT,
     "staged_events": incident.GIVEN_EVENT,
     "staged_rejected": incident.REJECTED,
@@ -135,10 +140,23 @@ STAGED = {
 
 
 def fingerprint() -> str:
-    """Hash what decides the store's content: its columns and the SQL that fills it. Another one means: rebuild."""
-    digest = hashlib.sha256(f"{SCHEMA_VERSION}{PUBLIC}{PRIVATE}".encode())
-    for path in [*sorted(catalog.FACTS.glob("*.sql")), *sorted(MERGE.glob("*.sql"))]:
-        digest.update(path.read_bytes())
+    """Hash what decides the store's content: its columns and the code that fills it. Another one means: rebuild."""
+    return _hash(
+        f"{SCHEMA_VERSION}{PUBLIC}{PRIVATE}",
+        ("facts/*.sql", "merge/*.sql", "sources/*.py", "incident.py", "reading.py", "shaping.py", "stamps.py"),
+    )
+
+
+def catalog_fingerprint() -> str:
+    """Hash what decides macros, views and comments. Another one means: make these anew."""
+    return _hash(f"{PUBLIC}", ("kpis/*.sql", "views/*.sql", "catalog.py", "incident.py"))
+
+
+def _hash(text: str, patterns: Iterable[str]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for pattern in patterns:
+        for path in sorted(Path(__file__).parent.glob(pattern)):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -163,7 +181,7 @@ def lock(folder: Path, wait_seconds: float) -> Iterator[None]:
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
                     file.seek(0)
-                    raise StoreError(
+                    raise StoreInUseError(
                         f"the store is in use by {file.read().strip() or 'another run'}; "
                         f"waited {wait_seconds:.0f} s for it"
                     ) from error
@@ -192,13 +210,19 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             },
         )
     except duckdb.Error as error:
-        raise StoreError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+        said = str(error).splitlines()[0]
+        if "Could not set lock" in said:
+            raise StoreInUseError(f"{path} is open in another program ({said}); close it there") from error
+        raise StoreError(f"{path} cannot be opened ({said}); `meantime rebuild` makes it anew") from error
     return con
 
 
-def is_current(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether this Meantime's facts made the store."""
-    return setting(con, "fingerprint") == fingerprint()
+def inputs(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Give the inputs that the store has: source and id -> hash of how it was read."""
+    return {
+        (source, id_): read_as
+        for source, id_, read_as in con.execute("select source, input_id, read_as from store.inputs").fetchall()
+    }
 
 
 def setting(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
@@ -249,15 +273,17 @@ def stage(con: duckdb.DuckDBPyConnection) -> None:
 def put(con: duckdb.DuckDBPyConnection, rows: Canonical) -> None:
     """Add a chunk's rows to the staged ones."""
     for name, frame in zip(STAGED, rows, strict=True):
-        append(con, name, frame)
+        append(con, name, frame, hashed=name == "staged_versions")
 
 
-def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
-    """Append a frame to a table of the same columns."""
+def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, *, hashed: bool = False) -> None:
+    """Append a frame to a table of the same columns; `hashed` adds the hash of each row's content."""
     if frame.height == 0:
         return
+    # MD5 and not DuckDB's own hash, which may differ between its versions.
+    content = ", md5_number_lower(to_json(chunk)::varchar) as content_hash" if hashed else ""
     con.register("chunk", frame.to_arrow())
-    con.execute(f"insert into {table} by name select * from chunk")
+    con.execute(f"insert into {table} by name select *{content} from chunk")
     con.unregister("chunk")
 
 

@@ -69,11 +69,21 @@ join (
     and child.parent_id = parent.key
 where child.parent_id is not null;
 
+-- A number for each incident: what follows sorts and joins by it, not by two texts.
 create or replace temp table keys as
-select distinct
+select
     source,
-    incident_id
-from changed;
+    incident_id,
+    row_number() over () as key
+from (
+    select distinct
+        changed.source,
+        changed.incident_id
+    from changed
+    semi join store.versions as versions
+        on changed.source = versions.source
+        and changed.incident_id = versions.incident_id
+);
 
 -- Of an incident's two newest versions, with and without a version number, the older one does not count.
 create or replace temp table outdated as
@@ -100,9 +110,11 @@ semi join keys
     and plain.incident_id = keys.incident_id;
 
 create or replace temp table current_versions as
-select versions.*
+select
+    keys.key,
+    versions.*
 from store.versions as versions
-semi join keys
+join keys
     on versions.source = keys.source
     and versions.incident_id = keys.incident_id
 anti join outdated

@@ -1,8 +1,7 @@
 -- One row per incident: what its history says, the instants of its clock, and the seconds between them.
 create or replace temp table told_by_history as
 select
-    happenings.source,
-    happenings.incident_id,
+    happenings.key,
     max(sequence) filter (where kind = 'reopened') as reopened_sequence,
     max(happened_at) filter (where kind = 'reopened') as reopened_at,
     count(*) filter (where kind = 'reopened') as reopen_count,
@@ -21,18 +20,14 @@ select
     ) as acted_at,
     count(*) filter (where kind <> 'opened' and actor_kind <> 'automation') as entries_by_people
 from happenings
-join (select source, incident_id, caller from current_versions) as callers
-    on happenings.source = callers.source
-    and happenings.incident_id = callers.incident_id
-group by
-    happenings.source,
-    happenings.incident_id;
+join (select key, caller from current_versions) as callers
+    on happenings.key = callers.key
+group by happenings.key;
 
 -- The resolve event that stands: the last one, unless the incident was reopened after it. Closing does not move it.
 create or replace temp table standing_resolutions as
 select
-    resolved.source,
-    resolved.incident_id,
+    resolved.key,
     arg_max(
         struct_pack(
             happened_at := happened_at,
@@ -44,49 +39,39 @@ select
     ) as resolution
 from (select * from happenings where kind = 'resolved' and from_value is distinct from 'closed') as resolved
 join told_by_history
-    on resolved.source = told_by_history.source
-    and resolved.incident_id = told_by_history.incident_id
+    on resolved.key = told_by_history.key
 where resolved.sequence > coalesce(told_by_history.reopened_sequence, -1)
-group by
-    resolved.source,
-    resolved.incident_id;
+group by resolved.key;
 
 -- Later incidents that the source links as reopening an earlier one.
 create or replace temp table clones as
 select
-    current_versions.source,
-    current_versions.incident_id,
+    current_versions.key,
     count(*) as clone_count
 from current_versions
 join (select source, reopens_id from store.versions where reopens_id is not null) as clone
     on clone.source = current_versions.source
     and clone.reopens_id in (current_versions.incident_id, current_versions.external_id)
-group by
-    current_versions.source,
-    current_versions.incident_id;
+group by current_versions.key;
 
 -- What a complete export no longer has was last seen before the first such export.
 create or replace temp table vanished as
 select
-    sightings.source,
-    sightings.incident_id,
+    keys.key,
     min(inputs.as_of) as deleted_at_source
 from store.sightings as sightings
-semi join keys
+join keys
     on sightings.source = keys.source
     and sightings.incident_id = keys.incident_id
 join store.inputs as inputs
     on inputs.source = sightings.source
     and inputs.full_export
     and inputs.as_of > sightings.seen_at
-group by
-    sightings.source,
-    sightings.incident_id;
+group by keys.key;
 
 create or replace temp table instants as
 select
-    versions.source,
-    versions.incident_id,
+    versions.key,
     versions.opened_at,
     versions.occurred_at,
     coalesce(versions.assigned_at, history.assigned_at) as assigned_at,
@@ -100,7 +85,7 @@ select
         when beginnings.from_creation then 'derived'
     end as acknowledgement_basis,
     coalesce(
-        case when beginnings.incident_id is not null then history.first_resolved_at end,
+        case when beginnings.key is not null then history.first_resolved_at end,
         versions.first_resolved_at,
         case
             when coalesce(versions.reopen_count, history.reopen_count, 0) = 0
@@ -112,7 +97,7 @@ select
         when versions.state not in ('resolved', 'closed') then null
         when versions.resolved_at is not null and (versions.resolved_at < history.reopened_at) is not true
             then 'reported'
-        when standing.resolution is not null and beginnings.incident_id is not null then 'history'
+        when standing.resolution is not null and beginnings.key is not null then 'history'
         when versions.state = 'closed' and versions.closed_at is not null then 'closed'
     end as resolution_basis,
     case resolution_basis
@@ -128,7 +113,7 @@ select
     versions.state,
     sources.as_of,
     sources.first_contact_hours,
-    beginnings.incident_id is not null as has_history,
+    beginnings.key is not null as has_history,
     coalesce(beginnings.from_creation, false) as from_creation,
     beginnings.first_state,
     beginnings.first_priority,
@@ -171,20 +156,15 @@ from current_versions as versions
 join sources
     on versions.source = sources.source
 left join told_by_history as history
-    on versions.source = history.source
-    and versions.incident_id = history.incident_id
+    on versions.key = history.key
 left join beginnings
-    on versions.source = beginnings.source
-    and versions.incident_id = beginnings.incident_id
+    on versions.key = beginnings.key
 left join standing_resolutions as standing
-    on versions.source = standing.source
-    and versions.incident_id = standing.incident_id
+    on versions.key = standing.key
 left join clones
-    on versions.source = clones.source
-    and versions.incident_id = clones.incident_id
+    on versions.key = clones.key
 left join vanished
-    on versions.source = vanished.source
-    and versions.incident_id = vanished.incident_id;
+    on versions.key = vanished.key;
 
 create or replace temp table clocks as
 select
@@ -208,3 +188,16 @@ select
             then date_diff('second', opened_at, first_resolved_at)
     end as seconds_to_first_resolution
 from instants;
+
+-- The incidents whose life can be told in stretches: those that took a known time, and the open ones.
+create or replace temp table lives as
+select
+    key,
+    opened_at,
+    case when seconds_to_resolve is not null then resolved_at end as until_at,
+    acknowledged_at,
+    acknowledgement_basis,
+    seconds_to_acknowledge
+from clocks
+where seconds_to_resolve is not null
+    or (state in ('new', 'in_progress', 'on_hold') and deleted_at_source is null);

@@ -13,25 +13,24 @@ semi join (
 ) as wanted
     on versions.source = wanted.source
     and wanted.parent_id in (versions.incident_id, versions.external_id)
+left join keys
+    on versions.source = keys.source
+    and versions.incident_id = keys.incident_id
 left join clocks
-    on versions.source = clocks.source
-    and versions.incident_id = clocks.incident_id
+    on keys.key = clocks.key
 left join incidents
     on versions.source = incidents.source
     and versions.incident_id = incidents.incident_id
-    and clocks.incident_id is null;
+    and keys.key is null;
 
 create or replace temp table children as
-select distinct
-    versions.source,
-    versions.incident_id
+select distinct versions.key
 from current_versions as versions
 join parents
     on versions.source = parents.source
     and versions.parent_id = parents.key
 join clocks
-    on versions.source = clocks.source
-    and versions.incident_id = clocks.incident_id
+    on versions.key = clocks.key
 where versions.parent_id not in (versions.incident_id, coalesce(versions.external_id, ''))
     and (
         abs(date_diff('second', parents.resolved_at, clocks.resolved_at)) <= 300
@@ -44,21 +43,19 @@ where versions.parent_id not in (versions.incident_id, coalesce(versions.externa
 
 create or replace temp table holds as
 select
-    segments.source,
-    segments.incident_id,
+    keys.key,
     sum(date_diff('second', segments.from_at, segments.until_at)) filter (where segments.kind = 'on_hold')::bigint
         as seconds_on_hold
 from store.segments as segments
-semi join keys
+join keys
     on segments.source = keys.source
     and segments.incident_id = keys.incident_id
-group by
-    segments.source,
-    segments.incident_id;
+group by keys.key;
 
-create or replace temp table judged as
+create or replace temp view judged as
 select
     versions.* exclude (
+        key,
         content_hash,
         as_of,
         external_id,
@@ -86,14 +83,14 @@ select
     ),
     versions.first_contact_resolved as reported_first_contact,
     versions.sla_met as reported_sla_met,
-    clocks.* exclude (source, incident_id, state),
+    clocks.* exclude (key, state),
     coalesce(
         versions.seconds_on_hold,
         case
             when clocks.from_creation and clocks.seconds_to_resolve is not null then coalesce(holds.seconds_on_hold, 0)
         end
     ) as seconds_on_hold,
-    children.incident_id is not null as resolved_with_parent,
+    children.key is not null as resolved_with_parent,
     clocks.resolution_basis is not null as is_resolved,
     clocks.reassignment_count > 0
     or clocks.reopen_count > 0
@@ -102,14 +99,11 @@ select
     or clocks.seconds_to_resolve > clocks.first_contact_hours * 3600 as violates_first_contact
 from current_versions as versions
 join clocks
-    on versions.source = clocks.source
-    and versions.incident_id = clocks.incident_id
+    on versions.key = clocks.key
 left join holds
-    on versions.source = holds.source
-    and versions.incident_id = holds.incident_id
+    on versions.key = holds.key
 left join children
-    on versions.source = children.source
-    and versions.incident_id = children.incident_id;
+    on versions.key = children.key;
 
 delete from incidents
 using keys

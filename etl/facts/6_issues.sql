@@ -7,8 +7,8 @@ where data_issues.input_id is null
 
 insert into data_issues by name
 select
-    clocks.source,
-    clocks.incident_id,
+    keys.source,
+    keys.incident_id,
     found.rule,
     found.field,
     found.value,
@@ -178,4 +178,6 @@ from (
             lambda issue: issue is not null
         )) as found
     from clocks
-) as clocks;
+) as clocks
+join keys
+    on clocks.key = keys.key;

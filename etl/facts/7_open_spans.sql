@@ -4,6 +4,13 @@ using keys
 where spans.source = keys.source
     and spans.incident_id = keys.incident_id;
 
+create or replace temp table reopened as
+select clocks.key
+from clocks
+semi join lives
+    on clocks.key = lives.key
+where clocks.reopened_at is not null;
+
 insert into store.open_spans
 select
     source,
@@ -18,14 +25,16 @@ from (
         segments.from_at,
         segments.until_at
     from store.segments as segments
-    semi join (select source, incident_id from clocks where reopened_at is not null) as reopened
-        on segments.source = reopened.source
-        and segments.incident_id = reopened.incident_id
+    join keys
+        on segments.source = keys.source
+        and segments.incident_id = keys.incident_id
+    semi join reopened
+        on keys.key = reopened.key
     where segments.kind <> 'resolved'
     union all
     select
-        clocks.source,
-        clocks.incident_id,
+        keys.source,
+        keys.incident_id,
         clocks.opened_at as from_at,
         least(
             clocks.deleted_at_source,
@@ -35,28 +44,19 @@ from (
             end
         ) as until_at
     from clocks
+    join keys
+        on clocks.key = keys.key
     left join (
         select
-            source,
-            incident_id,
+            key,
             max(happened_at) as cancelled_at
         from happenings
         where kind = 'cancelled'
-        group by
-            source,
-            incident_id
+        group by key
     ) as cancelled
-        on clocks.source = cancelled.source
-        and clocks.incident_id = cancelled.incident_id
-    anti join (
-        select segments.source, segments.incident_id
-        from store.segments as segments
-        semi join (select source, incident_id from clocks where reopened_at is not null) as reopened
-            on segments.source = reopened.source
-            and segments.incident_id = reopened.incident_id
-    ) as segmented
-        on clocks.source = segmented.source
-        and clocks.incident_id = segmented.incident_id
+        on clocks.key = cancelled.key
+    anti join reopened
+        on clocks.key = reopened.key
 )
 cross join (select value as zone from store.settings where name = 'reporting_timezone')
 where until_at is null

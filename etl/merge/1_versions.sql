@@ -1,49 +1,64 @@
 -- At most one row per incident and kind of version (with and without the source's version number): the newest.
-create or replace temp table arrived as
-select
-    *,
-    $as_of::timestamp as as_of,
-    md5_number_lower(to_json(staged_versions)::varchar) as content_hash
-from staged_versions;
+-- Of one input, an incident's newest version; nearly all are there once, so only the others are ranked.
+create or replace temp table repeated as
+select incident_id
+from staged_versions
+group by incident_id
+having count(*) > 1;
 
--- Of one input, the newest version of each incident.
-create or replace temp table arrived_newest as
+create or replace temp table ranked as
 select *
-from arrived
+from staged_versions
+semi join repeated
+    on staged_versions.incident_id = repeated.incident_id
 qualify row_number() over (
     partition by incident_id, version_number is null
-    order by version_number desc, updated_at desc nulls last, as_of desc, content_hash desc
+    order by version_number desc, updated_at desc nulls last, content_hash desc
 ) = 1;
 
--- The versions that the store has of the same incidents.
+delete from staged_versions
+using repeated
+where staged_versions.incident_id = repeated.incident_id;
+
+insert into staged_versions
+select * from ranked;
+
+-- How new the store's versions of the same incidents are.
 create or replace temp table standing as
-select versions.*
+select
+    versions.incident_id,
+    versions.version_number,
+    versions.updated_at,
+    versions.as_of,
+    versions.content_hash
 from store.versions as versions
-semi join arrived_newest
+semi join staged_versions
     on versions.source = $source
-    and versions.incident_id = arrived_newest.incident_id;
+    and versions.incident_id = staged_versions.incident_id;
 
-create or replace temp table winning as
-select *
-from (
-    select $source as source, * from arrived_newest
-    union all by name
-    select * from standing
-)
-qualify row_number() over (
-    partition by incident_id, version_number is null
-    order by version_number desc, updated_at desc nulls last, as_of desc, content_hash desc
-) = 1;
-
--- Only what differs is written, so that loading the same thing twice changes nothing.
+-- What wins: by version number, then update, then the export's as-of, then content, whatever came first.
 create or replace temp table replacing as
-select winning.*
-from winning
-anti join standing
-    on winning.incident_id = standing.incident_id
-    and winning.version_number is not distinct from standing.version_number
-    and winning.content_hash = standing.content_hash
-    and winning.as_of = standing.as_of;
+select
+    staged_versions.incident_id,
+    staged_versions.version_number,
+    staged_versions.content_hash,
+    standing.content_hash is distinct from staged_versions.content_hash as is_change
+from staged_versions
+left join standing
+    on standing.incident_id = staged_versions.incident_id
+    and (standing.version_number is null) = (staged_versions.version_number is null)
+where standing.incident_id is null
+    or (
+        coalesce(staged_versions.version_number, 0),
+        coalesce(staged_versions.updated_at, '-infinity'::timestamp),
+        $as_of::timestamp,
+        staged_versions.content_hash
+    ) > (
+        coalesce(standing.version_number, 0),
+        coalesce(standing.updated_at, '-infinity'::timestamp),
+        standing.as_of,
+        standing.content_hash
+    );
 
 delete from store.versions as versions
 using replacing
@@ -52,4 +67,11 @@ where versions.source = $source
     and (versions.version_number is null) = (replacing.version_number is null);
 
 insert into store.versions by name
-select * from replacing;
+select
+    $source as source,
+    staged_versions.*,
+    $as_of::timestamp as as_of
+from staged_versions
+semi join replacing
+    on staged_versions.incident_id = replacing.incident_id
+    and (staged_versions.version_number is null) = (replacing.version_number is null);

@@ -1,40 +1,27 @@
--- One row per distinct row of history.
-create or replace temp table arrived_snapshots as
-select
-    $source as source,
-    *,
-    md5_number_lower(concat_ws(
-        '|',
-        incident_id,
-        version_number,
-        happened_at,
-        coalesce(actor, ''),
-        actor_kind,
-        state,
-        coalesce(source_state, ''),
-        coalesce(hold_reason, ''),
-        coalesce(priority, 0),
-        coalesce(assignment_group, ''),
-        coalesce(assignee, ''),
-        coalesce(escalation, -1)
-    )) as content_hash
-from staged_snapshots;
-
+-- One row per row of history; a row that the store has already is not added again.
 create or replace temp table standing_snapshots as
-select
-    snapshots.incident_id,
-    snapshots.content_hash
+select snapshots.* exclude (source)
 from store.snapshots as snapshots
-semi join arrived_snapshots
+semi join staged_snapshots
     on snapshots.source = $source
-    and snapshots.incident_id = arrived_snapshots.incident_id;
+    and snapshots.incident_id = staged_snapshots.incident_id;
 
-create or replace temp table fresh_snapshots as
-select distinct arrived_snapshots.*
-from arrived_snapshots
-anti join standing_snapshots
-    on arrived_snapshots.incident_id = standing_snapshots.incident_id
-    and arrived_snapshots.content_hash = standing_snapshots.content_hash;
+delete from staged_snapshots
+using standing_snapshots as standing
+where staged_snapshots.incident_id = standing.incident_id
+    and staged_snapshots.version_number = standing.version_number
+    and staged_snapshots.happened_at = standing.happened_at
+    and staged_snapshots.state = standing.state
+    and staged_snapshots.actor is not distinct from standing.actor
+    and staged_snapshots.source_state is not distinct from standing.source_state
+    and staged_snapshots.hold_reason is not distinct from standing.hold_reason
+    and staged_snapshots.priority is not distinct from standing.priority
+    and staged_snapshots.assignment_group is not distinct from standing.assignment_group
+    and staged_snapshots.assignee is not distinct from standing.assignee
+    and staged_snapshots.escalation is not distinct from standing.escalation;
 
 insert into store.snapshots by name
-select * from fresh_snapshots;
+select
+    $source as source,
+    *
+from staged_snapshots;

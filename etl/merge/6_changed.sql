@@ -5,14 +5,9 @@ select distinct
     incident_id
 from (
     -- The same content in a newer export is no change.
-    select replacing.incident_id
-    from replacing
-    anti join standing
-        on replacing.incident_id = standing.incident_id
-        and replacing.version_number is not distinct from standing.version_number
-        and replacing.content_hash = standing.content_hash
+    select incident_id from replacing where is_change
     union all
-    select incident_id from fresh_snapshots
+    select incident_id from staged_snapshots
     union all
     select versions.incident_id
     from store.versions as versions
@@ -30,7 +25,7 @@ from (
 -- What the source's history amounts to, per incident; its sum tells a history from sampled lists.
 create or replace temp table touched as
 select distinct incident_id
-from fresh_snapshots;
+from staged_snapshots;
 
 delete from store.extents as extents
 using touched
