@@ -77,8 +77,9 @@ def publish(data: Path, store: Path, version: int) -> Path:
         sync(versions)
         swing(data, target)
     except (OSError, subprocess.CalledProcessError, duckdb.Error) as error:
-        pending.unlink(missing_ok=True)
         raise PublishError(f"version {version} could not be published: {cause(error)}; the last one stays") from error
+    finally:
+        pending.unlink(missing_ok=True)
     _forget_old(versions, target)
     return target
 
@@ -102,7 +103,7 @@ def check(file: Path, version: int) -> None:
     try:
         found = con.execute("select value from store.settings where name = 'version'").fetchall()
         if found != [(str(version),)]:
-            raise PublishError(f"the copy is of version {found}, not {version}")
+            raise PublishError(f"the copy is of version {found[0][0] if found else 'none'}, not {version}")
         counted = con.execute(
             "select name, value, case name"
             " when 'count:incidents' then (select count(*) from incidents)"

@@ -30,7 +30,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE = "_line"
 """The column that holds each row's line; no export may have a column of this name."""
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
 HEAD_BYTES = 1 << 20
 CHUNK_ROWS = 100_000
 LIST_KEYS = ("records", "result", "results", "data", "incidents", "issues", "tickets", "items", "values")
@@ -183,7 +183,7 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
                     decoder = codecs.getincrementaldecoder("utf-8")()
                 has_quotes = has_quotes or b'"' in block
                 longest_without_newline = 0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
-                if longest_without_newline > 4 * BLOCK_BYTES:
+                if longest_without_newline > 16 * BLOCK_BYTES:
                     raise ReadError(
                         f"{name}: over {longest_without_newline >> 20} MB without a line break; "
                         "this is not a table with one row a line"
@@ -470,7 +470,7 @@ def _json_records(
                 failure = error
             if end == 0:
                 more = file.read(HEAD_BYTES)
-                if more and len(buffer) < 8 * BLOCK_BYTES:
+                if more and len(buffer) < 32 * BLOCK_BYTES:
                     buffer += more
                     continue
                 if not buffer and not in_list:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -261,7 +262,7 @@ def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
         )
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         for entry in entries:
-            _read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
+            read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
         _note_unreachable(reports, carried.inputs, {entry.key for entry in entries})
         store.append(con, "refresh_runs", carried.runs)
         store.put_setting(con, "version", str(max(carried.version, publish.highest(data))))
@@ -390,7 +391,7 @@ def _take_in(
                 continue
             entry = archive.keep(raw, file, input_id, reading)
             try:
-                _read_entry(con, entry, report, progress)
+                read_entry(con, entry, report, progress)
             except BaseException:
                 archive.discard(entry)
                 raise
@@ -412,7 +413,9 @@ def _take_in(
     return taken
 
 
-def _read_entry(con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, progress: Progress) -> None:
+def read_entry(
+    con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, progress: Progress = lambda _: None
+) -> None:
     """Read one archived input into the store's tables."""
     module = sources.source(entry.reading.kind)
     store.stage(con)
@@ -421,10 +424,18 @@ def _read_entry(con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, pr
     for export in open_exports(entry.file, entry.reading.options.reading()):
         plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
-        for chunk in export.chunks():
-            rows_in += chunk.height
-            progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
-            store.put(con, module.normalise(chunk, plan))
+        # One chunk is written while the next is normalised and the one after it is read.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
+            written: Future[None] | None = None
+            for chunk in export.chunks():
+                rows_in += chunk.height
+                progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
+                rows = module.normalise(chunk, plan)
+                if written is not None:
+                    written.result()
+                written = writer.submit(store.put, con, rows)
+            if written is not None:
+                written.result()
         rows_in += len(export.bad_rows)
         store.put(con, _bad_rows(export))
     staged = store.counts(con)
