@@ -461,6 +461,7 @@ def read_entry(
     store.append(con, "store.inputs", pl.DataFrame([row], schema=incident.schema(store.INPUTS)))
     if full_export:
         store.run(con, store.MERGE / "7_sightings.sql", {"source": entry.source, "as_of": as_of})
+    store.unstage(con)
     _record_source(con, entry, as_of, knows_resolving=knows_resolving)
     report.outcome = "loaded"
     report.rows_in += counted["rows_in"]

@@ -204,7 +204,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             path,
             config={
                 "storage_compatibility_version": STORAGE_VERSION,
-                "memory_limit": "1GB",
+                "memory_limit": "1500MB",
                 "temp_directory": str(spill),
                 "preserve_insertion_order": False,
             },
@@ -268,6 +268,12 @@ def stage(con: duckdb.DuckDBPyConnection) -> None:
     """Make the empty temporary tables that one source's rows wait in."""
     for name, fields in STAGED.items():
         con.execute(_table(f"temp.{name}", fields).replace("create table", "create or replace temp table"))
+
+
+def unstage(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the staged rows: their memory is wanted for the facts."""
+    for name in STAGED:
+        con.execute(f"drop table temp.{name}")
 
 
 def put(con: duckdb.DuckDBPyConnection, rows: Canonical) -> None:

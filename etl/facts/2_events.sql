@@ -85,11 +85,11 @@ select
     last_value(
         case when kind in ('state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled') then to_value end
         ignore nulls
-    ) over life as state_after,
-    last_value(case when kind = 'group_assigned' then to_value end ignore nulls) over life as group_after,
-    last_value(case when kind = 'priority' then to_value end ignore nulls) over life as priority_after
+    ) over course as state_after,
+    last_value(case when kind = 'group_assigned' then to_value end ignore nulls) over course as group_after,
+    last_value(case when kind = 'priority' then to_value end ignore nulls) over course as priority_after
 from told
-window life as (
+window course as (
     partition by key
     order by step
     rows between unbounded preceding and current row
@@ -384,3 +384,12 @@ select
 from happenings
 join keys
     on happenings.key = keys.key;
+
+-- What is not read again makes room for what follows.
+drop view seen_steps;
+
+drop table steps;
+
+drop table told;
+
+drop table told_running;

@@ -92,3 +92,5 @@ join keys
     on stretches.key = keys.key
 where (until_at is null and (next_at is null or next_at > from_at))
     or (from_at < until_at and next_at > from_at);
+
+drop table points;
