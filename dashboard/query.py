@@ -352,14 +352,14 @@ def _range(warehouse: Warehouse, scope: Scope) -> tuple[date, date] | None:
     return (since, until) if since <= until else None
 
 
-def _filled(
-    warehouse: Warehouse, wide: pl.DataFrame, scope: Scope, by: tuple[str, ...], grain: str
-) -> pl.DataFrame:
+def _filled(warehouse: Warehouse, wide: pl.DataFrame, scope: Scope, by: tuple[str, ...], grain: str) -> pl.DataFrame:
     """Add the buckets of the range that have no incident, for each member."""
     reach = _range(warehouse, scope)
     if reach is None:
         return wide
-    starts = pl.DataFrame({"period": [bucket.since for bucket in periods.buckets(*reach, grain)]}, schema={"period": pl.Date})
+    starts = pl.DataFrame(
+        {"period": [bucket.since for bucket in periods.buckets(*reach, grain)]}, schema={"period": pl.Date}
+    )
     grid = wide.select(by).unique().join(starts, how="cross") if by else starts
     return grid.join(wide, on=[*by, "period"], how="full", coalesce=True, nulls_equal=True)
 
@@ -391,11 +391,7 @@ def _stock(
     days = f"select {bucket} as period, {'max(day) as day' if members[0].takes_last_day else 'day'} from kpi.calendar"
     days += " where ($since::date is null or day >= $since) and ($until::date is null or day <= $until)"
     days += " group by period" if members[0].takes_last_day else ""
-    rows = (
-        "select open_days.*"
-        " from main.incident_days as open_days"
-        " semi join wanted on open_days.day = wanted.day"
-    )
+    rows = "select open_days.* from main.incident_days as open_days semi join wanted on open_days.day = wanted.day"
     calls = []
     for one in members:
         calls += [f'kpi.{one.name}(d)::double as "{one.name}"', f'kpi.{one.name}_n(d)::bigint as "{one.name}_n"']
@@ -595,7 +591,8 @@ def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, in
     return [(member, n) for member, n in warehouse.frame(query).iter_rows()]
 
 
-class Bin(NamedTuple):
+@dataclass(frozen=True)
+class Bin:
     """How many durations lie between two bounds."""
 
     low_hours: float

@@ -172,9 +172,7 @@ def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[F
 def bind(con: duckdb.DuckDBPyConnection) -> None:
     """Bind every macro against its fact: a misspelt column would otherwise be noticed by a reader only."""
     for fact in sorted({entry.fact for entry in kpis()}):
-        calls = ", ".join(
-            f"kpi.{entry.name}(fact), kpi.{entry.name}_n(fact)" for entry in kpis() if entry.fact == fact
-        )
+        calls = ", ".join(f"kpi.{entry.name}(fact), kpi.{entry.name}_n(fact)" for entry in kpis() if entry.fact == fact)
         con.execute(f"select {calls} from {fact} as fact where false")
 
 
@@ -186,7 +184,16 @@ def _catalog_table(con: duckdb.DuckDBPyConnection) -> None:
     con.executemany(
         "insert into kpi.catalog values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            [entry.name, entry.title, entry.unit, entry.better, entry.fact, entry.counted_at, entry.description, entry.sql]
+            [
+                entry.name,
+                entry.title,
+                entry.unit,
+                entry.better,
+                entry.fact,
+                entry.counted_at,
+                entry.description,
+                entry.sql,
+            ]
             for entry in kpis()
         ],
     )

@@ -12,7 +12,17 @@ from etl.reading import Export
 from etl.stamps import StampError
 
 NAMES: dict[str, tuple[str, ...]] = {
-    "incident_id": ("incident id", "number", "issue key", "key", "ticket id", "ticket", "id", "incident number", "case"),
+    "incident_id": (
+        "incident id",
+        "number",
+        "issue key",
+        "key",
+        "ticket id",
+        "ticket",
+        "id",
+        "incident number",
+        "case",
+    ),
     "title": ("title", "summary", "short description", "subject", "description", "name"),
     "opened_at": ("opened at", "created at", "created", "opened", "opened on", "created on", "reported", "started at"),
     "acknowledged_at": ("acknowledged at", "acknowledged", "first response", "first responded at"),
@@ -40,7 +50,15 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 STATE_WORDS: dict[str, tuple[str, ...]] = {
     "new": ("new", "open", "opened", "triggered", "to do", "todo", "registered", "submitted", "unassigned"),
-    "in_progress": ("in progress", "acknowledged", "active", "assigned", "investigating", "identified", "work in progress"),
+    "in_progress": (
+        "in progress",
+        "acknowledged",
+        "active",
+        "assigned",
+        "investigating",
+        "identified",
+        "work in progress",
+    ),
     "on_hold": ("on hold", "pending", "waiting", "waiting for customer", "hold", "stalled", "suspended", "snoozed"),
     "resolved": ("resolved", "solved", "fixed", "done", "completed"),
     "closed": ("closed",),
@@ -145,7 +163,9 @@ def _form(head: pl.DataFrame, columns: dict[str, str]) -> list[str]:
         lines += [f"# {error}", '# date_format = "?"  # day_first or month_first']
         naive = True
     if stamped and naive:
-        lines.append('timezone = "UTC"  # the stamps say none: the zone of the person who exported, such as Europe/Berlin')
+        lines.append(
+            'timezone = "UTC"  # the stamps say none: the zone of the person who exported, such as Europe/Berlin'
+        )
     return lines
 
 
@@ -179,5 +199,3 @@ def _wanted(field: str) -> str:
 def _text(value: str) -> str:
     # A TOML basic string is a JSON string.
     return json.dumps(value, ensure_ascii=False)
-
-

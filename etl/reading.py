@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import fastexcel
 import polars as pl
@@ -134,10 +134,7 @@ def _open_one(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions, 
     with opener() as file:
         magic = file.read(8)
     if magic[:2] == b"\x1f\x8b":
-        inner = opener
-        return _open_one(
-            name.removesuffix(".gz"), lambda: gzip.open(inner(), "rb"), options, None
-        )  # type: ignore[arg-type]
+        return _open_one(name.removesuffix(".gz"), lambda: _unpacked(opener), options, None)
     if magic[:4] == b"%PDF":
         raise ReadError(f"{name}: this is a PDF, not a table; export the list as CSV, XLSX or JSON")
     if magic[:4] == b"PAR1":
@@ -150,6 +147,10 @@ def _open_one(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions, 
     if text.starts_with_json:
         return _json(name, opener, text, options)
     return _csv(name, opener, text, options)
+
+
+def _unpacked(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(opener(), "rb"))
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,9 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
                     encoding = encoding or _marked_encoding(block)
                     decoder = codecs.getincrementaldecoder("utf-8")()
                 has_quotes = has_quotes or b'"' in block
-                longest_without_newline = 0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
+                longest_without_newline = (
+                    0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
+                )
                 if longest_without_newline > 16 * BLOCK_BYTES:
                     raise ReadError(
                         f"{name}: over {longest_without_newline >> 20} MB without a line break; "
@@ -498,7 +501,7 @@ def _list_start(name: str, buffer: str, options: ReadOptions) -> int | None:
         position, text = min(found)
         # An object per line whose records hold such a list is not a wrapper: a wrapper opens its list at the top level.
         if buffer[:position].count("{") - buffer[:position].count("}") == 1 and (
-            options.list_key or buffer[:position].count('":') <= 8 and "{" in buffer[position + len(text) :][:20]
+            options.list_key or (buffer[:position].count('":') <= 8 and "{" in buffer[position + len(text) :][:20])
         ):
             if not options.list_key and _is_json_line(buffer):
                 return None

@@ -293,7 +293,7 @@ def _row(issue: Issue) -> list[str]:
         _stamp(issue.updated_at),
         _stamp(issue.resolved_at),
         issue.component.name,
-        *(issue.labels + ["", ""])[:2],
+        *[*issue.labels, "", ""][:2],
         issue.description,
         issue.channel,
         _stamp(issue.first_response_at),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -228,10 +229,10 @@ def prepare(export: Export, options: Options) -> Plan:
     columns = _columns(export, options, spelled, AUDIT_FIELDS if is_audit else FIELDS)
     where = f"{options.source}: {export.name}"
     if not is_audit:
-        for needed, names in (("incident_id", "number"), ("state", "state"), ("opened_at", "opened")):
+        for needed, label in (("incident_id", "number"), ("state", "state"), ("opened_at", "opened")):
             if needed not in columns:
                 raise SourceError(
-                    f"{where}: no column for {needed} (looked for '{names}'); the file has "
+                    f"{where}: no column for {needed} (looked for '{label}'); the file has "
                     f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]"
                 )
     stamped = ("happened_at",) if is_audit else STAMPS
@@ -277,7 +278,11 @@ def _columns(
     # The Table API gives database values in UTC beside display values in the user's zone: take the unambiguous one.
     for field in STAMPS:
         column = found.get(field)
-        if column and column.endswith(".display_value") and column.replace(".display_value", ".value") in export.columns:
+        if (
+            column
+            and column.endswith(".display_value")
+            and column.replace(".display_value", ".value") in export.columns
+        ):
             found[field] = column.replace(".display_value", ".value")
     return found
 
@@ -301,7 +306,9 @@ def _column(chunk: pl.DataFrame, plan: Plan, field: str) -> pl.Series:
     return chunk[name]
 
 
-def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str, ids: pl.Series) -> tuple[pl.Series, pl.Series]:
+def _stamp(
+    verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str, ids: pl.Series
+) -> tuple[pl.Series, pl.Series]:
     values = _column(chunk, plan, field)
     name = plan.columns.get(field)
     if name is None:
@@ -324,20 +331,20 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     source_state = _column(chunk, plan, "state")
     state = mapped(source_state, _state_of(options), pl.String())
     verdicts.reject(source_state.is_null(), name("state"), "the state is missing")
-    verdicts.reject(state.is_null(), name("state"), lambda value: _unknown(plan, "status", value, STATES, STATUS))
+    verdicts.reject(state.is_null(), name("state"), partial(_unknown, plan, "status", STATES, STATUS))
     source_priority = _column(chunk, plan, "priority")
     priority = mapped(source_priority, _priority_of(options), pl.Int8())
     verdicts.reject(
         priority.is_null() & source_priority.is_not_null(),
         name("priority"),
-        lambda value: _unknown(plan, "priority", value, tuple(map(str, PRIORITIES)), PRIORITY),
+        partial(_unknown, plan, "priority", tuple(map(str, PRIORITIES)), PRIORITY),
     )
     source_channel = _column(chunk, plan, "channel")
     channel = mapped(source_channel, _lookup(CHANNEL, options.channel), pl.String())
     verdicts.reject(
         channel.is_null() & source_channel.is_not_null(),
         name("channel"),
-        lambda value: _unknown(plan, "channel", value, CHANNELS, CHANNEL),
+        partial(_unknown, plan, "channel", CHANNELS, CHANNEL),
     )
 
     updated_at, updated_unreadable = _stamp(verdicts, chunk, plan, "updated_at", ids)
@@ -357,7 +364,9 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "actor_kind": actor_kind(actors, (*AUTOMATION, *options.automation)),
             "state": state,
             "source_state": source_state,
-            "hold_reason": hold.zip_with(state == "on_hold", pl.Series([None], dtype=pl.String).new_from_index(0, len(hold))),
+            "hold_reason": hold.zip_with(
+                state == "on_hold", pl.Series([None], dtype=pl.String).new_from_index(0, len(hold))
+            ),
             "priority": priority,
             "assignment_group": _column(chunk, plan, "assignment_group"),
             "assignee": _column(chunk, plan, "assignee"),
@@ -437,9 +446,7 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     name = plan.columns.get
     verdicts.reject(keys.is_null(), name("incident_key"), "the document key is missing")
     happened_at, unreadable = _stamp(verdicts, chunk, plan, "happened_at", keys)
-    verdicts.reject(
-        happened_at.is_null() & ~unreadable, name("happened_at"), "the stamp of the change is missing"
-    )
+    verdicts.reject(happened_at.is_null() & ~unreadable, name("happened_at"), "the stamp of the change is missing")
     verdicts.reject(unreadable, name("happened_at"), lambda value: _unreadable(plan, "happened_at", value))
     fields = mapped(
         _column(chunk, plan, "field"), lambda text: re.sub(r"\W+", "_", text.strip().lower()), pl.String()
@@ -452,9 +459,11 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             ("status", is_state, _state_of(options), STATES, STATUS),
             ("priority", is_priority, _priority_of(options), tuple(map(str, PRIORITIES)), PRIORITY),
         ):
-            strange = {word for word in values.filter(rows.fill_null(value=False)).unique() if word and not translate(word)}
+            strange = {
+                word for word in values.filter(rows.fill_null(value=False)).unique() if word and not translate(word)
+            }
             unknown = rows & values.is_in(list(strange))
-            verdicts.reject(unknown, column, lambda value, k=kind, c=choices, t=table_: _unknown(plan, k, value, c, t))
+            verdicts.reject(unknown, column, partial(_unknown, plan, kind, choices, table_))
     frame = pl.DataFrame(
         {
             "incident_key": keys,
@@ -543,7 +552,10 @@ def _changes(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
     )
     events = frame.with_columns(kind.alias("kind"), said.alias("event_id")).select(
         "incident_key",
-        pl.when(is_state).then(pl.col("event_id")).otherwise(pl.col("record").fill_null(pl.col("event_id"))).alias("event_id"),
+        pl.when(is_state)
+        .then(pl.col("event_id"))
+        .otherwise(pl.col("record").fill_null(pl.col("event_id")))
+        .alias("event_id"),
         "happened_at",
         "sequence",
         "kind",
@@ -617,7 +629,7 @@ def _major(values: pl.Series) -> pl.Series:
     return mapped(values, read, pl.Boolean())
 
 
-def _unknown(plan: Plan, kind: str, value: str | None, choices: tuple[str, ...], known: Mapping[str, object]) -> str:
+def _unknown(plan: Plan, kind: str, choices: tuple[str, ...], known: Mapping[str, object], value: str | None) -> str:
     return (
         f"{plan.options.source}: {kind} {value!r} is not one of {', '.join(known)}; map it under "
         f"[sources.{plan.options.source}.{kind}] to one of {', '.join(choices)}"

@@ -30,7 +30,7 @@ from etl.incident import (
     conform,
     schema,
 )
-from etl.reading import LINE, Export
+from etl.reading import Export
 from etl.shaping import Verdicts, actor_kind, boolean, integer, leftovers, lowered, mapped, nearest, newest, read_stamp
 from etl.sources import Canonical, Options, SourceError
 
@@ -41,7 +41,14 @@ FIELDS = {
         field.name: field.type
         for field in VERSION
         if field.name
-        not in ("attributes", "source_state", "source_priority", "source_channel", "reports_acknowledgement", "excluded_as")
+        not in (
+            "attributes",
+            "source_state",
+            "source_priority",
+            "source_channel",
+            "reports_acknowledgement",
+            "excluded_as",
+        )
     },
     "service": "varchar",
     "hold_reason": "varchar",
@@ -148,7 +155,7 @@ def prepare(export: Export, options: Options) -> Plan:
         raise SourceError(f"{where}: state_from is {given['state_from']!r}; it may only be 'stamps'")
     if "state" not in fields and not by_stamps:
         raise SourceError(
-            f"{where}: the map's [fields] has no state; name its column, or say `state_from = \"stamps\"` to take an "
+            f'{where}: the map\'s [fields] has no state; name its column, or say `state_from = "stamps"` to take an '
             f"incident for resolved or closed where it has the stamp; the file has {_listed(export.columns)}"
         )
     skip = {column: _listing(values) for column, values in given.get("skip", {}).items()}
@@ -208,7 +215,7 @@ def _field(name: str, told: Any, export: Export, where: str) -> _From:
 
 def _checked(name: str, told: Any, where: str) -> dict[str, str]:
     if not isinstance(told, Mapping):
-        raise SourceError(f"{where}: [fields] {name} must be a column's name or a table such as {{ column = \"...\" }}")
+        raise SourceError(f'{where}: [fields] {name} must be a column\'s name or a table such as {{ column = "..." }}')
     _only(told, ("column", "value", "unit", "after", "split"), f"{where}: [fields] {name}")
     if ("column" in told) == ("value" in told):
         raise SourceError(f"{where}: [fields] {name} needs either a column or a value")

@@ -1,0 +1,331 @@
+"""Every page, found as the app finds it, on sample data, on hostile data, on hardly any and on none."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import tomllib
+from datetime import date, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import charts, filters, query, sentences, view, words
+from dashboard.charts import Bar, Point, Series, Unit
+from etl import config, refresh
+from etl.config import Source
+from etl.sources import Options
+
+ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "dashboard" / "app.py"
+PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
+WITH_PICTURES = ("overview", "resolution", "acknowledgement", "volume_and_backlog", "first_contact")
+HOSTILE = "<b>bold</b> **stars** [link](javascript:alert(1)) $x$ :red[red] `code` <img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the sample exports."""
+    data = tmp_path_factory.mktemp("sample")
+    refresh.refresh(data, config.read(ROOT / "data" / "sample" / "meantime.toml"))
+    return data
+
+
+def load(data: Path, rows: list[str], name: str = "desk") -> Path:
+    """Load a small ServiceNow list export."""
+    header = "Number,Short description,State,Priority,Assignment group,Opened,Resolved,Reopen count,Reassignment count"
+    file = data / f"{name}.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    refresh.load(data, Source(name, "servicenow", Options(name, timezone="Europe/Berlin")), [file])
+    return data
+
+
+def row(number: int, day: date, hours: int = 4, title: str = "Mail is down", group: str = "Desk") -> str:
+    """One resolved incident."""
+    end = 8 + hours
+    stamps = f"{day.isoformat()} 08:00:00,{day.isoformat()} {end:02d}:00:00"
+    return f'INC{number:07},"{title}",Resolved,3 - Moderate,"{group}",{stamps},0,0'
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory in which every free text is an attack."""
+    first = date(2026, 1, 5)
+    rows = [row(at, first + timedelta(days=at), 1 + at % 9, HOSTILE, [HOSTILE, "Desk"][at % 2]) for at in range(90)]
+    return load(tmp_path_factory.mktemp("hostile"), rows)
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, data: Path, page: str = "overview", **parameters: Any) -> AppTest:
+    """Open a page under a URL."""
+    monkeypatch.setenv("MEANTIME_DATA", str(data))
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    for name, values in parameters.items():
+        app.query_params[name] = values
+    app.run()
+    if page != "overview":
+        app.switch_page(f"app_pages/{page}.py")
+        for name, values in parameters.items():
+            app.query_params[name] = values
+        app.run()
+    return app
+
+
+def url(app: AppTest) -> dict[str, list[str]]:
+    """The parameters of the page's URL."""
+    return {name: [values] if isinstance(values, str) else values for name, values in app.query_params.items()}
+
+
+def written(app: AppTest) -> str:
+    """Everything that the page says, as the Markdown that is sent to the browser."""
+    texts = [*app.title, *app.subheader, *app.markdown, *app.caption]
+    return "\n".join(str(element.value) for element in texts).replace(words.GAP, " ")
+
+
+def said(app: AppTest) -> str:
+    """Everything that the page says, as a reader sees it."""
+    return re.sub(r"\\(.)", r"\1", written(app))
+
+
+def lead(app: AppTest) -> str:
+    """The sentences under the title: the first paragraph that is neither dateline nor filters."""
+    return str(app.markdown[3].value).replace(words.GAP, " ")
+
+
+def pictures(app: AppTest) -> list[Any]:
+    """The charts of a page, as they are sent to the browser."""
+    return [element.proto for element in app.get("vega_lite_chart") + app.get("arrow_vega_lite_chart")]
+
+
+@pytest.mark.parametrize("module", [words, sentences, filters], ids=lambda module: module.__name__)
+def test_what_the_docstrings_say_is_so(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_draws_on_the_sample_and_tells_zone_age_and_that_it_is_made_up(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, page)
+    assert not app.exception
+    assert len(app.title) == 1
+    text = said(app)
+    assert "Europe/Berlin" in text
+    assert "Data as of 1 Jan 2026" in text
+    assert "Sample data" in text
+    assert "could not be drawn" not in text
+    assert any(sign.isdigit() for sign in lead(app))
+
+
+@pytest.mark.parametrize("page", WITH_PICTURES)
+def test_every_picture_states_its_finding_for_those_who_cannot_see_it(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = pictures(opened(monkeypatch, sample, page))
+    assert len(drawn) >= 4
+    assert all(len(picture.alt) > 20 and any(sign.isdigit() for sign in picture.alt) for picture in drawn)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_filters_of_the_url_hold_on_every_page(page: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, page, priority=["1", "2"], period=["26w"])
+    assert "P1 and P2 · 30 Jun to 28 Dec 2025 · by week" in said(app)
+    assert url(app)["priority"] == ["1", "2"]
+
+
+def test_filters_stay_when_the_navigation_drops_the_url(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview", assignment_group=["Network"])
+    app.query_params.clear()
+    app.switch_page("app_pages/resolution.py").run()
+    assert "Network · 6 Oct to 28 Dec 2025 · by week" in said(app)
+    assert url(app) == {"assignment_group": ["Network"]}
+
+
+def test_a_chosen_filter_goes_into_the_url_and_one_click_clears_all(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "resolution")
+    app.multiselect(key="f_priority").select("1")
+    app.selectbox(key="f_grain").select("month")
+    app.run()
+    assert url(app) == {"priority": ["1"], "grain": ["month"]}
+    assert "P1 · 6 Oct to 28 Dec 2025 · by month" in said(app)
+    app.button(key="clear").click().run()
+    assert url(app) == {}
+    assert "6 Oct to 28 Dec 2025 · by week" in said(app)
+
+
+def test_days_of_choice_live_in_the_url(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview", since=["2025-03-01"], until=["2025-03-31"])
+    assert "1 Mar to 31 Mar 2025 · by week" in said(app)
+    assert "from 1 Mar to 31 Mar 2025" in lead(app)
+
+
+def test_what_a_link_asks_for_in_vain_is_said(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview", priority=["1", "9"], grain=["fortnight"])
+    assert "does not know grain: fortnight and priority: 9" in said(app)
+    assert url(app) == {"priority": ["1"]}
+
+
+def test_a_number_on_a_page_is_the_number_of_the_query_layer(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview", period=["12m"])
+    warehouse = query.open_data(sample)
+    scope = query.Scope(date(2025, 1, 1), date(2025, 12, 31))
+    found = query.values(warehouse, ["incident_volume", "mttr", "mtta", "fcr_rate"], scope)
+    value = dict(zip(found["kpi"], found["value"], strict=True))
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Incidents opened"] == words.number(value["incident_volume"])
+    assert shown["Mean time to resolve"] == words.duration(value["mttr"])
+    assert shown["Mean time to acknowledge"] == words.duration(value["mtta"])
+    assert shown["First-contact resolution"] == words.share(value["fcr_rate"])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_repeated_view_asks_nothing(page: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, page)
+    asked: list[str] = []
+    frame = query.Warehouse.frame
+
+    def counted(self: query.Warehouse, text: str, values: dict[str, Any] | None = None) -> Any:
+        asked.append(text)
+        return frame(self, text, values)
+
+    monkeypatch.setattr(query.Warehouse, "frame", counted)
+    app.run()
+    assert asked == []
+
+
+def test_a_new_version_is_seen_at_the_next_click(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2026, 1, 5) + timedelta(days=at) for at in range(30)]
+    data = load(tmp_path, [row(at, day) for at, day in enumerate(days)])
+    app = opened(monkeypatch, data, "definitions", period=["all"])
+    assert "30 incidents" in said(app)
+    load(data, [row(at, day) for at, day in enumerate(days, start=100)], "other")
+    app.run()
+    assert said(app).count("30 incidents") == 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_text_stays_text(page: str, hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, hostile, page, period=["all"], assignment_group=[HOSTILE])
+    assert not app.exception
+    text = re.sub(r"\\.", "", written(app))
+    assert "could not be drawn" not in text
+    assert [raw for raw in ("<b>bold", "**stars**", "[link](", "$x$", ":red[", "<img") if raw in text] == []
+
+
+def test_one_incident_shows_its_hostile_title_as_it_was_written(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, hostile, "incidents", incident=["desk/INC0000003"])
+    assert [title.value for title in app.title] == ["INC0000003"]
+    assert f"**{words.plain(HOSTILE)}**" in [element.value for element in app.markdown]
+
+
+def test_an_incident_that_is_not_there_is_said_to_be_missing(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "incidents", incident=["servicedesk/NOPE"])
+    assert "There is no incident NOPE from servicedesk" in said(app)
+
+
+def test_search_finds_by_number_and_says_how_many(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "incidents", period=["all"])
+    app.text_input(key="search").input("INC0413321").run()
+    assert lead(app).startswith("**1 incident** opened from")
+
+
+def test_a_filter_that_leaves_nothing_is_named(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "incidents", since=["2019-01-01"], until=["2019-01-31"], priority=["1"])
+    assert "No incidents match. “Priority: P1” leaves none" in said(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_nothing_in_its_period_says_so_and_does_not_break(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, page, since=["2019-01-01"], until=["2019-01-31"])
+    assert not app.exception
+    assert "could not be drawn" not in said(app)
+
+
+def test_three_incidents_are_not_enough_for_a_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(tmp_path, [row(at, date(2026, 1, 5 + at)) for at in range(3)])
+    app = opened(monkeypatch, data, "resolution", period=["all"])
+    assert "not enough data (n = 3)" in said(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_before_the_first_load_every_page_says_how_to_load(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, tmp_path, page)
+    assert [title.value for title in app.title] == ["No incidents yet"]
+    assert "meantime load" in app.code[0].value
+
+
+def test_a_page_that_fails_says_so_in_plain_words(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(query, "changes", broken)
+    app = opened(monkeypatch, sample, "resolution", priority=["5"], channel=["chat"])
+    assert "This page could not be drawn" in said(app)
+    assert "secret detail" not in said(app)
+    assert not app.exception
+
+
+def test_the_theme_and_the_charts_have_the_same_colours() -> None:
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+    for name, colours in (("light", charts.LIGHT), ("dark", charts.DARK)):
+        keys = theme[name]
+        assert charts.palette(lambda key: theme[key.split(".")[1]].get(key.split(".")[2]), name == "dark") == colours
+        assert keys["primaryColor"] == colours.accent
+
+
+def week(at: int, value: float | None, flag: str = "") -> Point:
+    """One week of a trend."""
+    first = date(2026, 1, 5) + timedelta(days=7 * at)
+    return Point(first, first + timedelta(days=6), value, 10, f"week {at}", flag)
+
+
+def test_a_line_breaks_at_a_gap_and_is_dashed_towards_what_cannot_be_compared() -> None:
+    points = [week(0, 1.0), week(1, 2.0), week(2, None), week(3, 3.0), week(4, 4.0), week(5, 5.0, "still running")]
+    assert [(dashed, [point.name for point in members]) for dashed, members in charts.runs(points)] == [
+        (False, ["week 0", "week 1"]),
+        (False, ["week 3", "week 4"]),
+        (True, ["week 4", "week 5"]),
+    ]
+
+
+def test_durations_have_a_log_scale_with_ticks_that_people_know() -> None:
+    vertical = charts.scale([0.2, 30.0], Unit("hours", "time"), log=True)
+    assert vertical.is_log
+    assert vertical.domain == (1 / 6, 168.0)
+    assert "'8 h'" in vertical.axis.to_dict()["labelExpr"]
+
+
+def test_counts_and_shares_start_at_zero() -> None:
+    assert charts.scale([90.0, 110.0], Unit("count", "incidents")).domain[0] == 0
+    assert charts.scale([0.9, 0.95], Unit("share", "share")).domain == (0.0, 1.0)
+
+
+def test_of_many_members_twelve_are_drawn_and_the_rest_counted() -> None:
+    shown, left_out = charts.ranked([Bar(f"group {at:02d}", float(at), 9) for at in range(43)])
+    assert ([bar.value for bar in shown], left_out) == ([42.0 - at for at in range(12)], 31)
+
+
+def test_a_running_period_far_above_the_others_does_not_flatten_them() -> None:
+    points = [week(at, 2.0) for at in range(5)] + [week(5, 90.0, "still running")]
+    spec = charts.trend([Series("mean", tuple(points))], Unit("hours", "time"), charts.LIGHT).to_dict()
+    rows = [row for layer in spec["layer"] for row in layer.get("data", {}).get("values", []) if "beyond" in row]
+    assert [row["v"] for row in rows if row["beyond"]] != []
+    assert max(row["v"] for row in rows) < 4
+
+
+def test_the_shell_knows_its_pages_only_from_their_files() -> None:
+    text = APP.read_text(encoding="utf-8")
+    assert [page for page in PAGES if page in text] == []
+
+
+def test_every_verdict_on_a_period_has_a_name_on_the_charts() -> None:
+    assert view.FLAGS.keys() == {"running", "partial", "edge", "unripe"}
