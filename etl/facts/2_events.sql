@@ -21,6 +21,7 @@ select
         end as step_id,
     row_number() over life as step,
     lag(snapshots.state) over life as from_state,
+    lag(snapshots.hold_reason) over life as from_hold_reason,
     lag(snapshots.priority) over life as from_priority,
     lag(snapshots.assignment_group) over life as from_group,
     lag(snapshots.assignee) over life as from_assignee,
@@ -205,8 +206,9 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where from_state is distinct from state
-    and (step > 1 or state <> 'new')
+where (from_state is distinct from state and (step > 1 or state <> 'new'))
+    -- Another reason is another hold.
+    or (state = 'on_hold' and from_state = 'on_hold' and from_hold_reason is distinct from hold_reason)
 
 union all by name
 select
@@ -307,6 +309,7 @@ select
 from seen_steps
 where step > 1
     and from_state = state
+    and (state <> 'on_hold' or from_hold_reason is not distinct from hold_reason)
     and from_group is not distinct from assignment_group
     and from_assignee is not distinct from assignee
     and from_priority is not distinct from priority

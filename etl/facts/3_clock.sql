@@ -8,7 +8,7 @@ select
     count(*) filter (where kind = 'escalated') as escalation_count,
     count(*) filter (where kind = 'group_assigned' and from_value is not null and to_value is not null)
         as reassignment_count,
-    count(*) filter (where kind = 'held' and hold_reason = 'caller') as holds_for_caller,
+    count(*) filter (where hold_reason = 'caller') as holds_for_caller,
     min(happened_at) filter (where kind = 'resolved') as first_resolved_at,
     min(happened_at) filter (where kind = 'assigned' and to_value is not null) as assigned_at,
     min(happened_at) filter (where kind = 'acknowledged' and actor_kind <> 'automation') as told_acknowledged_at,

@@ -6,7 +6,7 @@ select
     happenings.sequence,
     greatest(lives.opened_at, happenings.happened_at) as from_at,
     case when happenings.kind <> 'group_assigned' then happenings.state_after end as state,
-    case when happenings.kind = 'held' then happenings.hold_reason end as hold_reason,
+    happenings.hold_reason,
     happenings.group_after as assignment_group,
     lives.until_at,
     lives.acknowledged_at,
@@ -25,6 +25,8 @@ where happenings.kind in (
     'cancelled',
     'group_assigned'
 )
+    -- The reason of a hold may change while it lasts.
+    or happenings.hold_reason is not null
 union all by name
 select
     key,

@@ -103,7 +103,7 @@ def test_a_filter_is_still_on_after_a_reload_and_on_the_next_page(
     reader = Reader(desktop, request.getfixturevalue(warehouse))
     reader.open("")
     desktop.get_by_text("Change what is shown").click()
-    desktop.get_by_label("Priority").click()
+    desktop.get_by_test_id("stMultiSelect").filter(has_text="Priority").get_by_role("combobox").click()
     desktop.get_by_role("option", name="P2", exact=True).click()
     desktop.keyboard.press("Escape")
     desktop.wait_for_url("**/?priority=2")

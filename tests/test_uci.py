@@ -1,0 +1,212 @@
+"""The real ServiceNow log, all of it: every headline KPI equals a computation in plain SQL over the raw file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dashboard import query
+from etl import refresh
+from etl.config import Source
+from etl.sources import Options
+
+RAW = """
+create table raw as
+select
+    *,
+    sys_mod_count::integer as version,
+    strptime(opened_at, '%d/%m/%Y %H:%M') at time zone 'America/Sao_Paulo' as opened,
+    strptime(sys_updated_at, '%d/%m/%Y %H:%M') at time zone 'America/Sao_Paulo' as updated,
+    strptime(resolved_at, '%d/%m/%Y %H:%M') at time zone 'America/Sao_Paulo' as resolved_field,
+    strptime(closed_at, '%d/%m/%Y %H:%M') at time zone 'America/Sao_Paulo' as closed_field
+from read_csv(?, all_varchar = true, nullstr = '?')
+where incident_state <> '-100';
+
+create table stepped as
+select
+    *,
+    lag(incident_state) over (partition by number order by version, updated, rowid) as before,
+    row_number() over (partition by number order by version, updated, rowid) as step
+from raw;
+
+-- One row per incident, with what its rows say.
+create table truth as
+with
+reopened as (
+    select number, max(step) as step
+    from stepped
+    where before in ('Resolved', 'Closed') and incident_state not in ('Resolved', 'Closed')
+    group by number
+),
+last_row as (
+    select * from stepped qualify row_number() over (partition by number order by step desc) = 1
+),
+resolved_step as (
+    select s.number, max_by(s.updated, s.step) as at, max_by(s.priority, s.step) as priority
+    from stepped as s left join reopened as r on r.number = s.number
+    where s.incident_state = 'Resolved' and s.before is distinct from 'Resolved' and s.before is distinct from 'Closed'
+        and s.step > coalesce(r.step, 0)
+    group by s.number
+),
+acted as (
+    select number, min_by(updated, step) as at from stepped where incident_state <> 'New' group by number
+),
+first_row as (
+    select * from stepped where step = 1
+)
+select
+    l.number,
+    l.opened,
+    l.incident_state,
+    coalesce(l.resolved_field, s.at) as resolved,
+    coalesce(l.resolved_field, s.at, l.closed_field) as counted_resolved,
+    coalesce(s.priority, l.priority)[1]::integer as priority,
+    case when f.version = 0 or f.incident_state = 'New' then a.at end as acknowledged,
+    l.reassignment_count::integer = 0 and l.reopen_count::integer = 0
+        and not bool_or_caller.held as first_contact
+from last_row as l
+left join resolved_step as s on s.number = l.number
+left join acted as a on a.number = l.number
+left join first_row as f on f.number = l.number
+left join (
+    select number, bool_or(incident_state = 'Awaiting User Info') as held from stepped group by number
+) as bool_or_caller on bool_or_caller.number = l.number;
+"""
+
+EXPECTED = {
+    "incident_volume": "count(*)",
+    "resolved_count": "count(counted_resolved)",
+    "mttr": "sum(epoch(resolved) - epoch(opened))::bigint / count(resolved) / 3600",
+    "mttr_median": "quantile_cont((epoch(resolved) - epoch(opened))::bigint, 0.5) / 3600",
+    "mttr_p90": "quantile_cont((epoch(resolved) - epoch(opened))::bigint, 0.9) / 3600",
+    "mtta": (
+        "sum((epoch(acknowledged) - epoch(opened))::bigint) filter (where acknowledged >= opened)"
+        " / count(*) filter (where acknowledged >= opened) / 3600"
+    ),
+    "mtta_median": (
+        "quantile_cont((epoch(acknowledged) - epoch(opened))::bigint, 0.5) filter (where acknowledged >= opened) / 3600"
+    ),
+    "fcr_rate": "count(*) filter (where first_contact) / count(first_contact)",
+}
+DAY = {
+    "incident_volume": "opened",
+    "resolved_count": "counted_resolved",
+    "mttr": "counted_resolved",
+    "mttr_median": "counted_resolved",
+    "mttr_p90": "counted_resolved",
+    "mtta": "acknowledged",
+    "mtta_median": "acknowledged",
+    "fcr_rate": "counted_resolved",
+}
+
+
+@pytest.fixture(scope="module")
+def log(shared: Path) -> Path:
+    return shared / "data/servicenow_uci/incident_event_log.csv.gz"
+
+
+@pytest.fixture(scope="module")
+def truth(log: Path) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    con.execute("set timezone = 'America/Sao_Paulo'")
+    for statement in duckdb.extract_statements(RAW):
+        con.execute(statement, [str(log)] if "?" in statement.query and "read_csv" in statement.query else None)
+    return con
+
+
+@pytest.fixture(scope="module")
+def data(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uci")
+    source = Source("uci", "servicenow", Options("uci", timezone="America/Sao_Paulo"))
+    assert refresh.load(folder, source, [log]).exit_code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def warehouse(data: Path) -> query.Warehouse:
+    return query.open_data(data)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_kpi_over_the_whole_log_equals_plain_sql(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    expected = truth.execute(f"select {EXPECTED[name]} from truth where {DAY[name]} is not null").fetchall()[0][0]
+    assert query.values(warehouse, [name])["value"].to_list() == [pytest.approx(expected, rel=1e-12)]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_kpi_by_month_equals_plain_sql(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    rows = truth.execute(
+        f"select date_trunc('month', {DAY[name]})::date, {EXPECTED[name]} from truth"
+        f" where {DAY[name]} is not null group by 1"
+    ).fetchall()
+    found = query.values(warehouse, [name], grain="month")
+    ours = {period: value for period, value, n in found.select("period", "value", "n").iter_rows() if n}
+    assert ours == {period: pytest.approx(value, rel=1e-12) for period, value in rows if value is not None}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_kpi_by_priority_equals_plain_sql(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    rows = truth.execute(
+        f"select priority, {EXPECTED[name]} from truth where {DAY[name]} is not null group by 1"
+    ).fetchall()
+    found = query.values(warehouse, [name], by=["priority"])
+    assert dict(found.select("priority", "value").iter_rows()) == {
+        priority: pytest.approx(value, rel=1e-12) for priority, value in rows
+    }
+
+
+def test_what_was_odd_in_the_log_is_on_record(warehouse: query.Warehouse) -> None:
+    rejected = query.rejects_by_reason(warehouse).select("field", "value", "n").rows()
+    assert rejected == [("incident_state", "-100", 5)]
+    issues = {(rule, field): n for rule, field, n in query.issues_by_rule(warehouse).select(
+        "rule", "field", "incidents"
+    ).iter_rows()}
+    assert issues["closed_without_resolving", "closed_at"] == 13
+    assert issues["history_begins_late", "state"] == 2
+    basis = warehouse.frame("select resolution_basis, count(*) as n from incidents group by 1 order by 1").rows()
+    assert basis == [("closed", 13), ("history", 1543), ("reported", 23362)]
+
+
+def test_segments_add_up_to_the_second(warehouse: query.Warehouse) -> None:
+    wrong = warehouse.frame(
+        "select i.incident_id from incidents as i left join"
+        " (select source, incident_id, sum(seconds) as seconds from incident_segments group by all) as s"
+        " using (source, incident_id) where coalesce(s.seconds, 0) <> i.seconds_to_resolve"
+    )
+    assert wrong.height == 0
+
+
+def test_backlog_is_openings_minus_closings_cumulated(warehouse: query.Warehouse) -> None:
+    counted = warehouse.frame(
+        """
+        with change as (
+            select from_day as day, 1 as step from store.open_spans
+            union all
+            select until_day, -1 from store.open_spans where until_day is not null
+        ),
+        cumulated as (
+            select day, sum(sum(step)) over (order by day) as n from change group by day
+        )
+        select calendar.day, n::bigint as n
+        from kpi.calendar as calendar asof join cumulated on calendar.day >= cumulated.day
+        order by calendar.day
+        """
+    )
+    ours = query.values(warehouse, ["backlog"], grain="day").select("period", "value").rows()
+    assert ours == [(day, float(n)) for day, n in counted.rows()]
+
+
+def test_the_cut_off_copy_that_a_spreadsheet_saved_loads_too(shared: Path, tmp_path: Path) -> None:
+    file = shared / "data/servicenow_uci/first_5998_rows_resaved_by_a_spreadsheet.csv.gz"
+    source = Source("uci", "servicenow", Options("uci", timezone="America/Sao_Paulo"))
+    outcome = refresh.load(tmp_path, source, [file])
+    assert outcome.exit_code == 0
+    assert outcome.reports[0].rows_in == 5997 or outcome.reports[0].rows_in == 5998
