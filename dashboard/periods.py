@@ -105,12 +105,17 @@ def judged(bucket: Bucket, extents: Sequence[Extent], kpi: str, counted_at: str)
         return Bucket(bucket.since, bucket.until, "running", "still running")
     for extent in extents:
         if bucket.since < extent.first_day <= bucket.until:
-            return Bucket(bucket.since, bucket.until, "partial", f"{extent.source} begins on {extent.first_day:%-d %b %Y}")
+            return Bucket(
+                bucket.since, bucket.until, "partial", f"{extent.source} begins on {extent.first_day:%-d %b %Y}"
+            )
         if bucket.since <= extent.last_day < bucket.until:
             return Bucket(bucket.since, bucket.until, "partial", f"{extent.source} ends on {extent.last_day:%-d %b %Y}")
         if extent.intake_end is not None and bucket.until > extent.intake_end and counted_at != "day":
             return Bucket(
-                bucket.since, bucket.until, "edge", f"the intake of {extent.source} stops on {extent.intake_end:%-d %b %Y}"
+                bucket.since,
+                bucket.until,
+                "edge",
+                f"the intake of {extent.source} stops on {extent.intake_end:%-d %b %Y}",
             )
         if counted_at in AFTER_RESOLUTION and extent.first_day <= bucket.until and bucket.since < extent.resolve_edge:
             return Bucket(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import polars as pl
 from rich.console import Console
 
 from etl import config as configuration
@@ -206,7 +207,7 @@ def demo_folder() -> Path:
 
 
 @cli.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--as", "kind", required=True, metavar="KIND", help=f"Tool that it came from: {', '.join(sources.kinds())}."
 )
@@ -357,9 +358,8 @@ def _refuse_busy_port(address: str, port: int) -> None:
         with socket.create_server((address, port), reuse_port=False):
             return
     except OSError as error:
-        raise ConfigError(
-            f"port {port} of {address} cannot be used ({error.strerror}); name another with --port"
-        ) from error
+        said = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(f"port {port} of {address} cannot be used ({said}); name another with --port") from error
 
 
 def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> int:
@@ -480,16 +480,18 @@ def kpi(
         if since and until and since > until:
             raise ConfigError(f"--since {since:%Y-%m-%d} lies after --until {until:%Y-%m-%d}")
         frame = query.values(warehouse, [name], scope, list(dict.fromkeys(by)), grain).drop("kpi")
-        unit = query.kpi(warehouse, name).unit
+        asked = query.kpi(warehouse, name)
     except query.QueryError as error:
         settings.say("error", str(error))
         return WRONG_USAGE
     except query.NoWarehouse as error:
         settings.say("error", str(error))
         return FAILED
+    if asked.is_count:
+        frame = frame.with_columns(frame["value"].cast(pl.Int64))
     header = frame.columns
     if format_ == "table":
-        header = [f"value ({unit})" if column == "value" else column for column in header]
+        header = [f"value ({asked.unit})" if column == "value" else column for column in header]
     _write_rows(header, frame.rows(), format_)
     return None
 

@@ -208,7 +208,7 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
         codecs.lookup(encoding)
     except LookupError as error:
         raise ReadError(f"{name}: encoding '{encoding}' is unknown; use for example utf-8, utf-16 or cp1252") from error
-    if encoding == "utf-8" and b"\x00" in head[:4096]:
+    if not encoding.lower().startswith("utf-16") and b"\x00" in head[:4096]:
         raise ReadError(f"{name}: this is not text; Meantime reads CSV, JSON, XLSX and Parquet")
     return _Text(encoding, head.decode(encoding, errors="ignore").lstrip("\ufeff"), has_quotes)
 

@@ -48,3 +48,14 @@ def as_root() -> None:
     """For tests that mount or change user."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the sample exports loaded and published."""
+    from etl import config, refresh
+
+    folder = tmp_path_factory.mktemp("sample")
+    outcome = refresh.refresh(folder, config.read(ROOT / "data/sample/meantime.toml"))
+    assert outcome.exit_code == 0
+    return folder

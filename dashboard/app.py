@@ -1,0 +1,72 @@
+"""The shell: finds the pages, keeps the shared filters and the dateline, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+# `streamlit run` puts this folder on the path instead of the one above it.
+if str(HERE.parent) not in sys.path:
+    sys.path.insert(0, str(HERE.parent))
+
+import streamlit as st  # noqa: E402
+
+from dashboard import parts, shell  # noqa: E402
+
+log = logging.getLogger("meantime.dashboard")
+
+
+class PageFile(NamedTuple):
+    """One file of `app_pages`: the first line of its docstring is its title, ORDER its place in the navigation."""
+
+    path: Path
+    title: str
+    order: int
+
+
+def discover(folder: Path = HERE / "app_pages") -> list[PageFile]:
+    """Find the pages, in the order of the navigation."""
+    found = []
+    for path in sorted(folder.glob("[a-z]*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        title = (ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip(".")
+        orders = [
+            node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, int)
+            and any(isinstance(target, ast.Name) and target.id == "ORDER" for target in node.targets)
+        ]
+        found.append(PageFile(path, title, orders[0] if orders else 1000))
+    return sorted(found, key=lambda page: (page.order, page.title))
+
+
+def main() -> None:
+    """Draw one page with what all pages share."""
+    st.set_page_config(page_title="Meantime", layout="wide", initial_sidebar_state="collapsed")
+    parts.style()
+    files = discover()
+    page = st.navigation(
+        [
+            st.Page(file.path, title=file.title, url_path=file.path.stem, default=at == 0)
+            for at, file in enumerate(files)
+        ],
+        position="top",
+    )
+    data = Path(os.environ.get("MEANTIME_DATA", "data"))
+    try:
+        if shell.begin(data, page.url_path):
+            page.run()
+    except Exception:
+        # What a reader needs is below; what an engineer needs is in the log.
+        log.exception("page %s could not be drawn", page.title)
+        parts.failed(page.title)
+
+
+main()

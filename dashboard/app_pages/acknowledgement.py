@@ -1,0 +1,42 @@
+"""Acknowledgement."""
+
+import streamlit as st
+
+from dashboard import figures, parts, sentences, view
+
+ORDER = 30
+LINES = {"mtta": "mean", "mtta_median": "median", "mtta_p90": "slowest tenth"}
+here = view.here(*LINES, "ack_rate")
+mean, median, _ = (here.reading(name) for name in LINES)
+
+parts.title("Acknowledgement")
+parts.lead(
+    sentences.joined(
+        f"it took **{sentences.mean(mean)}** on average until a person took an incident on {here.in_span}",
+        sentences.compared(mean),
+    ),
+    sentences.when(median, "Half of them waited under {}."),
+    sentences.when(here.reading("ack_rate"), "{} of what was opened has been taken on."),
+)
+# The picture stands above the switch that it obeys.
+picture = st.container()
+log = st.toggle("Log scale", value=True, key="acknowledgement-log", persist_state="session")
+with picture:
+    picked = parts.show(
+        figures.develop(
+            here, "How did the time to acknowledge develop?", LINES, log=log, click=True, axis="time to acknowledge"
+        ),
+        key="acknowledgement-trend",
+    )
+left, right = st.columns(2, gap="large")
+with left:
+    parts.by_dimension(here, "Who waits longest?", "mtta", "acknowledgement-by")
+with right:
+    marks = {"mtta_median": "median", "mtta_p90": "slowest tenth from"}
+    parts.show(figures.spread(here, "How are the times spread?", "mtta", marks))
+parts.show(
+    figures.develop(here, "How many are taken on at all?", {"ack_rate": "taken on"}, axis="share of those opened")
+)
+parts.behind(here, "mtta", picked, "acknowledgement-incidents")
+parts.behind_picture(here, (*LINES, "ack_rate"))
+parts.foot(here, (*LINES, "ack_rate"))

@@ -1,0 +1,93 @@
+"""Data health."""
+
+import polars as pl
+import streamlit as st
+
+from dashboard import parts, view, words
+
+ORDER = 70
+here = view.here()
+sources, runs = here.warehouse.sources, here.ask("runs")
+rejects, issues = here.ask("rejects_by_reason"), here.ask("issues_by_rule")
+coverage = here.ask("coverage")
+incidents, rejected, kinds = sources["incidents"].sum(), rejects["n"].sum(), issues["rule"].n_unique()
+
+parts.title("Data health")
+parts.lead(
+    f"**{words.counted(int(incidents), 'incident')}** from {words.counted(sources.height, 'source')}, "
+    f"known up to {words.moment(here.as_of)}.",
+    f"{words.counted(int(rejected), 'row')} did not get in.",
+    f"In the others, {words.counted(kinds, 'kind')} of odd things {'was' if kinds == 1 else 'were'} found.",
+)
+st.subheader("How fresh is it?", anchor=False)
+parts.table(
+    sources.select(
+        pl.col("source").alias("Source"),
+        pl.col("kind").alias("Kind"),
+        pl.col("incidents").alias("Incidents"),
+        pl.col("excluded").alias("Left out of KPIs"),
+        pl.col("as_of_local").alias("Known up to"),
+        pl.col("timezone").alias("Zone of its stamps"),
+    ),
+    "Freshness of each source",
+)
+st.subheader("Which fields are filled?", anchor=False)
+st.caption("Share of incidents with a value; a field that no source fills is listed last")
+filled = coverage.pivot("source", index="field", values="known").with_columns(
+    pl.max_horizontal(pl.exclude("field")).alias("_best")
+)
+st.dataframe(
+    filled.sort("_best", descending=True, maintain_order=True).drop("_best"),
+    hide_index=True,
+    width="stretch",
+    height=420,
+    column_config={
+        "field": "Field",
+        **{
+            name: st.column_config.ProgressColumn(name, format="percent", min_value=0.0, max_value=1.0)
+            for name in sources["source"]
+        },
+    },
+    alt="Coverage of every field by source",
+)
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("What was odd, and what was done about it?", anchor=False)
+    parts.told(
+        [
+            f"**{words.counted(row['incidents'], 'incident')}** of {words.plain(row['source'])}: "
+            f"{words.plain(row['message'])}, as in {words.plain(row['example'])}"
+            for row in issues.iter_rows(named=True)
+        ],
+        "Nothing odd was found.",
+    )
+with right:
+    st.subheader("What did not get in, and why?", anchor=False)
+    parts.told(
+        [
+            f"**{words.counted(row['n'], 'row')}** of {words.plain(row['file'])}"
+            + ("" if row["line"] is None else f", first in line {row['line']}")
+            + f": {words.plain(row['reason'])}"
+            for row in rejects.iter_rows(named=True)
+        ],
+        "Every row got in.",
+    )
+if not issues.is_empty():
+    parts.folded("All that was odd, by rule and field", issues)
+if not rejects.is_empty():
+    parts.folded("The rejected rows", here.ask("rejects"))
+st.subheader("What ran?", anchor=False)
+parts.table(
+    runs.select(
+        pl.col("started_at").alias("Started (UTC)"),
+        pl.col("source").alias("Source"),
+        pl.col("outcome").alias("Outcome"),
+        pl.col("rows_in").alias("Rows in"),
+        pl.col("rows_good").alias("Good"),
+        pl.col("rows_rejected").alias("Rejected"),
+        pl.col("message").alias("Message"),
+    ),
+    "The latest runs",
+    "Nothing ran yet.",
+)
+parts.foot(here, ())

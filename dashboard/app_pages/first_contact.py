@@ -1,0 +1,43 @@
+"""First contact."""
+
+import streamlit as st
+
+from dashboard import figures, parts, sentences, view, words
+
+ORDER = 50
+here = view.here("fcr_rate", "fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate")
+rate = here.reading("fcr_rate")
+beside = here.ask("beside", "fcr_rate", here.scope)
+
+parts.title("First contact")
+parts.lead(
+    sentences.joined(
+        f"the first contact was enough for **{sentences.amount(rate)}** of what people raised {here.in_span}",
+        sentences.compared(rate),
+    ),
+    sentences.when(here.reading("fcr_coverage"), "It is known for {} of them."),
+    sentences.when(
+        rate,
+        f"Of those it was enough for, {words.number(beside.first_contact_over_1_hour)} took over an hour and "
+        f"{words.number(beside.first_contact_over_24_hours)} over a day, which a caller may not call first contact.",
+    ),
+)
+picked = parts.show(
+    figures.develop(
+        here,
+        "How did first-contact resolution develop?",
+        {"fcr_rate": "resolved at first contact"},
+        click=True,
+        axis="share resolved at first contact",
+    ),
+    key="first-contact-trend",
+)
+parts.tiles(here, ("fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate"), "first-contact")
+left, right = st.columns(2, gap="large")
+with left:
+    parts.by_dimension(here, "Where is the first contact enough?", "fcr_rate", "first-contact-by")
+with right:
+    parts.show(figures.spread(here, "How long did these incidents take?", "fcr_rate", {}))
+parts.behind(here, "fcr_rate", picked, "first-contact-incidents")
+parts.behind_picture(here, ("fcr_rate", "fcr_coverage"))
+parts.foot(here, ("fcr_rate", "fcr_coverage"))

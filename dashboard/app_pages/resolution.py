@@ -1,0 +1,39 @@
+"""Resolution."""
+
+import streamlit as st
+
+from dashboard import figures, parts, sentences, view
+
+ORDER = 20
+LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
+TILES = ("mttr_person", "mttr_active", "reopen_rate", "sla_met_rate")
+here = view.here(*LINES, *TILES)
+mean, median, slowest = (here.reading(name) for name in LINES)
+
+parts.title("Resolution")
+parts.lead(
+    sentences.joined(
+        f"incidents took **{sentences.mean(mean)}** to resolve on average {here.in_span}", sentences.compared(mean)
+    ),
+    sentences.when(median, f"The quicker half took under {{}}, one in ten over {sentences.amount(slowest)}."),
+)
+# The picture stands above the switch that it obeys.
+picture = st.container()
+log = st.toggle("Log scale", value=True, key="resolution-log", persist_state="session")
+with picture:
+    picked = parts.show(
+        figures.develop(
+            here, "How did the time to resolve develop?", LINES, log=log, click=True, axis="time to resolve"
+        ),
+        key="resolution-trend",
+    )
+parts.tiles(here, TILES, "resolution")
+left, right = st.columns(2, gap="large")
+with left:
+    parts.by_dimension(here, "Where does it take longest?", "mttr", "resolution-by")
+with right:
+    marks = {"mttr_median": "median", "mttr_p90": "slowest tenth from"}
+    parts.show(figures.spread(here, "How are the times spread?", "mttr", marks))
+parts.behind(here, "mttr", picked, "resolution-incidents")
+parts.behind_picture(here, tuple(LINES))
+parts.foot(here, tuple(LINES))

@@ -1,0 +1,46 @@
+"""Volume and backlog."""
+
+import streamlit as st
+
+from dashboard import figures, parts, sentences, view, words
+
+ORDER = 40
+here = view.here("incident_volume", "resolved_count", "backlog", "backlog_age_median")
+opened, resolved, backlog, age = (here.reading(name) for name in here.batch)
+
+parts.title("Volume and backlog")
+parts.lead(
+    sentences.joined(
+        f"**{sentences.amount(opened)}** incidents were opened {here.in_span}",
+        sentences.compared(opened),
+    ),
+    f"{sentences.amount(resolved)} were resolved in these days.",
+    sentences.when(
+        backlog,
+        "At their end {} were open"
+        + (f", half of them for longer than {words.duration(age.value)}." if age.value is not None else "."),
+    ),
+)
+picked = parts.show(
+    figures.develop(
+        here,
+        "How many incidents came in?",
+        {"incident_volume": "opened"},
+        click=True,
+        axis="incidents opened",
+        bars=True,
+    ),
+    key="volume-trend",
+)
+left, right = st.columns(2, gap="large")
+with left:
+    flow = {"incident_volume": "opened", "resolved_count": "resolved"}
+    parts.show(figures.develop(here, "Do we keep up?", flow, axis="incidents"))
+    parts.by_dimension(here, "Where do they come from?", "incident_volume", "volume-by")
+with right:
+    parts.show(figures.develop(here, "How many were open?", {"backlog": "open"}, axis="open at the period's end"))
+    parts.show(figures.clock(here, "When do they come in?"))
+    parts.show(figures.ages(here, "How old is what is open?"))
+parts.behind(here, "incident_volume", picked, "volume-incidents")
+parts.behind_picture(here, here.batch)
+parts.foot(here, here.batch)

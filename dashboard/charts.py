@@ -1,0 +1,861 @@
+"""The theme and the few chart shapes; every chart comes with the sentence that a screen reader says instead."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from dashboard import words
+
+FONT = "'Source Sans', 'Source Sans Pro', 'Source Sans 3', sans-serif"
+HEIGHT = 300
+MOST_BARS = 12
+_EPOCH = date(1970, 1, 1).toordinal()
+FEW = 5
+"""Below this n a value is grey."""
+LABEL_ROOM = 96
+"""Pixels kept free at the right of a trend for the names at the ends of its lines."""
+
+_TICKS = (
+    (1 / 60, "1 min"),
+    (1 / 6, "10 min"),
+    (1.0, "1 h"),
+    (8.0, "8 h"),
+    (24.0, "1 d"),
+    (168.0, "1 wk"),
+    (720.0, "30 d"),
+    (4380.0, "6 mo"),
+)
+_LIGHT_PRIORITIES = ("#0B2F5E", "#1F5FAE", "#5B90CF", "#93B8E2", "#C3D8EF")
+_DARK_PRIORITIES = ("#D6E7FD", "#A5CBF8", "#6CA8F0", "#3F7CC4", "#2B5587")
+
+
+class Palette(NamedTuple):
+    """The colours of one theme, by what they are for."""
+
+    paper: str
+    panel: str
+    ink: str
+    muted: str
+    lines: str
+    series: tuple[str, ...]
+    others: str
+    priorities: tuple[str, ...]
+
+    @property
+    def accent(self) -> str:
+        """The one colour that a picture with a single series uses."""
+        return self.series[0]
+
+
+LIGHT = Palette(
+    "#FBFAF7",
+    "#F2F0EA",
+    "#1B1F24",
+    "#5B636E",
+    "#D9D5CB",
+    ("#1F5FAE", "#B4870F", "#1EA569", "#87000F", "#4B003C"),
+    "#6B7280",
+    _LIGHT_PRIORITIES,
+)
+DARK = Palette(
+    "#12161B",
+    "#1B2027",
+    "#E8EAED",
+    "#9AA4B0",
+    "#323A44",
+    ("#6CA8F0", "#E1873C", "#96FFD2", "#D23C4B", "#F0FF87"),
+    "#98A2AE",
+    _DARK_PRIORITIES,
+)
+
+
+def palette(option: Callable[[str], Any], dark: bool) -> Palette:
+    """Take the colours from the theme keys that `option` gives: a house with its own theme gets its own charts."""
+    base = DARK if dark else LIGHT
+    section = f"theme.{'dark' if dark else 'light'}."
+
+    def key(name: str, otherwise: Any) -> Any:
+        return option(section + name) or otherwise
+
+    return Palette(
+        key("backgroundColor", base.paper),
+        key("secondaryBackgroundColor", base.panel),
+        key("textColor", base.ink),
+        key("grayTextColor", base.muted),
+        key("borderColor", base.lines),
+        tuple(key("chartCategoricalColors", base.series))[:5],
+        key("grayColor", base.others),
+        base.priorities,
+    )
+
+
+class Point(NamedTuple):
+    """One period of a trend: `flag` names why it cannot be compared, or is empty; `reason` says it at length."""
+
+    since: date
+    until: date
+    value: float | None
+    n: int
+    name: str
+    flag: str = ""
+    reason: str = ""
+
+
+class Series(NamedTuple):
+    """One line of a trend."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+class Unit(NamedTuple):
+    """How the values of a chart are said and where they start."""
+
+    kind: str
+    title: str
+
+    def say(self, value: float) -> str:
+        """Say one value in words."""
+        return words.value(value, self.kind)
+
+
+class Figure(NamedTuple):
+    """A picture with its question, its n and period, and the finding that stands for it where it cannot be seen."""
+
+    title: str
+    subtitle: str
+    chart: alt.Chart | alt.LayerChart
+    alt: str
+    height: int = HEIGHT
+
+
+def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, top: int = 26) -> Any:
+    """Give a chart the fonts, lines and colours of the page."""
+    return (
+        chart.properties(
+            width="container",
+            height=height,
+            background="transparent",
+            padding={"left": 4, "right": right, "top": top, "bottom": 6},
+            autosize={"type": "fit", "contains": "padding"},
+        )
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=colours.muted,
+            titleColor=colours.muted,
+            titleFontWeight="normal",
+            labelFontSize=12,
+            titleFontSize=12,
+            gridColor=colours.lines,
+            domainColor=colours.muted,
+            tickColor=colours.muted,
+        )
+        .configure_axisY(
+            domain=False,
+            ticks=False,
+            titleAngle=0,
+            titleAlign="left",
+            titleAnchor="end",
+            titleX=0,
+            titleY=-21,
+            labelPadding=6,
+            grid=True,
+        )
+        .configure_axisX(grid=False, labelPadding=4, labelOverlap=True, labelSeparation=10)
+    )
+
+
+def _text(colours: Palette, **more: Any) -> dict[str, Any]:
+    return {"fontSize": 12, "font": FONT, "color": colours.muted, **more}
+
+
+def _stamp(when: date, days: float = 0) -> int:
+    """Give a day as Vega counts time: milliseconds in UTC, so that the browser's zone moves nothing."""
+    return round((when.toordinal() + days - _EPOCH) * 86_400_000)
+
+
+def _middle(point: Point) -> int:
+    """A point stands in the middle of its period, where the eye looks for it."""
+    return _stamp(point.since, ((point.until - point.since).days + 1) / 2)
+
+
+def _log_domain(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    below = [at for at, _ in _TICKS if at <= low]
+    above = [at for at, _ in _TICKS if at >= high]
+    return (below[-1] if below else low, above[0] if above else high * 1.1)
+
+
+def _log_axis(title: str | None = None) -> alt.Axis:
+    names = " : ".join(f"abs(datum.value - {at!r}) < 1e-6 ? '{name}'" for at, name in _TICKS) + " : ''"
+    return alt.Axis(values=[at for at, _ in _TICKS], labelExpr=names, title=title)
+
+
+def _nice(top: float) -> float:
+    """Round up to 1, 2, 2.5 or 5 times a power of ten."""
+    if top <= 0:
+        return 1.0
+    power = 10 ** math.floor(math.log10(top))
+    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= top * 0.9999)
+
+
+class Scale(NamedTuple):
+    """A vertical scale: what to divide the values by, its domain and its axis."""
+
+    divisor: float
+    domain: tuple[float, float]
+    axis: alt.Axis
+    is_log: bool
+    marks_few: bool = True
+    """A mean or share of hardly any is grey; a count is what it is."""
+
+    def vega(self) -> alt.Scale:
+        """Give it as Vega knows it."""
+        zero: dict[str, Any] = {} if self.is_log else {"zero": False}
+        return alt.Scale(type="log" if self.is_log else "linear", domain=list(self.domain), nice=False, **zero)
+
+    def pixel(self, value: float, height: int) -> float:
+        """Say how far below the top a value lies."""
+        low, high = self.domain
+        at = value / self.divisor
+        if self.is_log:
+            return height * (1 - math.log(max(at, low) / low) / math.log(high / low))
+        return height * (1 - (at - low) / (high - low))
+
+
+def scale(values: Sequence[float], unit: Unit, log: bool = False, from_zero: bool = True) -> Scale:
+    """Choose a vertical scale: human ticks on a log scale of durations, otherwise from zero in the unit that fits."""
+    if unit.kind == "hours" and log and [value for value in values if value > 0]:
+        domain = _log_domain([value for value in values if value > 0])
+        return Scale(1.0, domain, _log_axis(unit.title), True)
+    top = max(values, default=1.0)
+    if unit.kind == "hours":
+        name = words.scale_of(top)
+        divisor = words.hours_of(name)
+        title = f"{unit.title}, {words.LONG_UNITS[name]}"
+        return Scale(divisor, (0.0, _nice(top / divisor * 1.04)), alt.Axis(title=title, tickCount=5), False)
+    if unit.kind == "share":
+        high = min(1.0, _nice(top * 1.08)) if top > 0 else 1.0
+        return Scale(1.0, (0.0, high), alt.Axis(title=unit.title, format="~%", tickCount=5), False)
+    axis = alt.Axis(
+        title=unit.title, format="~s" if top >= 10_000 else ",~r", tickCount=5, tickMinStep=1 if top > 2 else 0.1
+    )
+    return Scale(1.0, (0.0, _nice(max(top, 1e-9) * 1.06)), axis, False, unit.kind != "count")
+
+
+class TimeAxis(NamedTuple):
+    """The horizontal axis that all layers of a trend share."""
+
+    scale: alt.Scale
+    axis: alt.Axis | None
+
+    def of(self, field: str = "at:T") -> alt.X:
+        """Place a field on it."""
+        return alt.X(field, scale=self.scale, axis=self.axis)
+
+
+_STAMPS = (
+    ("year", 366, "%Y"),
+    ("quarter", 92, "Q%q %Y"),
+    ("month", 31, "%b"),
+    ("week", 7, "%-d %b"),
+    ("day", 1, "%-d %b"),
+)
+
+
+def time_axis(points: Sequence[Point]) -> TimeAxis:
+    """Give the horizontal axis of time: ticks where periods begin, in the reporting zone wherever the browser is."""
+    long = (points[0].until - points[0].since).days + 1
+    name, _, pattern = next(stamp for stamp in reversed(_STAMPS) if long <= stamp[1])
+    step = math.ceil(len(points) / (12 if name == "month" else 8))
+    named: dict[str, Any] = {}
+    if name == "month":
+        named["labelExpr"] = "utcFormat(datum.value, utcmonth(datum.value) == 0 ? '%b %Y' : '%b')"
+    axis = alt.Axis(
+        title=None,
+        format=pattern,
+        values=[
+            alt.DateTime(year=point.since.year, month=point.since.month, date=point.since.day, utc=True)
+            for point in points[::step]
+        ],
+        **named,
+    )
+    # No domain of its own: the columns that answer to the pointer reach from the first day to the last.
+    return TimeAxis(alt.Scale(type="utc", nice=False), axis)
+
+
+def runs(points: Sequence[Point]) -> list[tuple[bool, list[Point]]]:
+    """Cut a line where a period has no value; a stretch that touches a flagged period is dashed.
+
+    Returns pairs of (is dashed, its points); neighbouring stretches share the point where they meet.
+    """
+    stretches: list[tuple[bool, list[Point]]] = []
+    for whole, group in itertools.groupby(points, key=lambda point: point.value is not None):
+        if not whole:
+            continue
+        known = list(group)
+        for before, after in itertools.pairwise(known):
+            dashed = bool(before.flag or after.flag)
+            if stretches and stretches[-1][0] == dashed and stretches[-1][1][-1] is before:
+                stretches[-1][1].append(after)
+            else:
+                stretches.append((dashed, [before, after]))
+    return stretches
+
+
+def _bands(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Give one shaded stretch for each run of periods with the same flag; its name is set to the side that has room."""
+    rows: list[dict[str, Any]] = []
+    half = len(points) / 2
+    for flag, group in itertools.groupby(enumerate(points), key=lambda pair: pair[1].flag):
+        if flag:
+            members = list(group)
+            rows.append(
+                {
+                    "from": _stamp(members[0][1].since),
+                    "to": _stamp(members[-1][1].until, 1),
+                    "flag": flag,
+                    "align": "right" if members[-1][0] >= half else "left",
+                }
+            )
+    for row, after in itertools.pairwise(rows):
+        # Two names side by side would run into each other: the earlier one goes a line up.
+        row["is_up"] = row["to"] == after["from"] or row["align"] == after["align"]
+    return rows
+
+
+def _spread(wanted: Sequence[tuple[str, float]], room: float = 15) -> dict[str, float]:
+    """Move labels apart that would overlap, keeping their order; positions in pixels from the top."""
+    placed: dict[str, float] = {}
+    last = -math.inf
+    for name, at in sorted(wanted, key=lambda pair: pair[1]):
+        last = max(at, last + room)
+        placed[name] = last
+    return placed
+
+
+def _band_layers(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list[Any]:
+    bands = _bands(points)
+    if not bands:
+        return []
+    shade = (
+        alt.Chart(alt.Data(values=bands))
+        .mark_rect(color=colours.lines, opacity=0.38)
+        .encode(x=x.of("from:T"), x2="to:T", tooltip=alt.Tooltip("flag:N", title="Shaded"))
+    )
+    # The name stands above the plot: inside, it would cross the line that it explains.
+    layers: list[Any] = [shade]
+    for align, is_up in itertools.product(("left", "right"), (False, True)):
+        rows = [band for band in bands if band["align"] == align and band.get("is_up", False) == is_up]
+        if rows:
+            style = _text(
+                colours, fontSize=11, align=align, baseline="bottom", dy=-16 if is_up else -3, fontStyle="italic"
+            )
+            layers.append(
+                alt.Chart(alt.Data(values=rows))
+                .mark_text(**style)
+                .encode(x=x.of("from:T" if align == "left" else "to:T"), y=alt.value(0), text="flag:N")
+            )
+    return layers
+
+
+def trend(
+    series: Sequence[Series],
+    unit: Unit,
+    colours: Palette,
+    *,
+    log: bool = False,
+    tints: Mapping[str, str] | None = None,
+    height: int = HEIGHT,
+    click: bool = False,
+    bars: bool = False,
+) -> alt.LayerChart:
+    """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade."""
+    tints = tints or {}
+    points = series[0].points
+    vertical = scale(_heights([point for line in series for point in line.points]), unit, log)
+    x = time_axis(points)
+    y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
+    layers = _band_layers(points, colours, x)
+    for at, line in enumerate(series):
+        tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
+        layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours)
+    if len(series) > 1 and not bars:
+        layers.append(_ends(series, vertical, tints, colours, x, height))
+    layers.append(_hover(series, unit, x, click))
+    right = LABEL_ROOM if len(series) > 1 and not bars else 12
+    return dressed(alt.layer(*layers), colours, height, right=right)
+
+
+def _heights(points: Sequence[Point]) -> list[float]:
+    """Give the values that a scale must reach: one that cannot be compared may leave the picture, not flatten it."""
+    everything = [point.value for point in points if point.value is not None]
+    comparable = [point.value for point in points if point.value is not None and not point.flag]
+    if len(comparable) < 3 or max(everything) <= 1.5 * max(comparable):
+        return everything
+    return [*comparable, 1.15 * max(comparable)]
+
+
+def _row(point: Point, vertical: Scale) -> dict[str, Any]:
+    assert point.value is not None
+    low, high = vertical.domain
+    at = point.value / vertical.divisor
+    few = point.n < FEW and vertical.marks_few
+    return {"at": _middle(point), "v": min(max(at, low), high), "beyond": at > high, "few": few}
+
+
+def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colours: Palette) -> list[Any]:
+    layers: list[Any] = []
+    stretches = runs(line.points)
+    for dashed in (False, True):
+        rows = [
+            {**_row(point, vertical), "run": at}
+            for at, (is_dashed, members) in enumerate(stretches)
+            if is_dashed == dashed
+            for point in members
+        ]
+        if rows:
+            layers.append(
+                alt.Chart(alt.Data(values=rows))
+                .mark_line(color=tint, strokeWidth=2.2, strokeDash=[4, 4] if dashed else [1, 0], strokeJoin="round")
+                .encode(x=x.of(), y=y, detail="run:N")
+            )
+    joined = {id(point) for _, members in stretches for point in members}
+    known = [point for point in line.points if point.value is not None]
+    solid = [
+        _row(point, vertical) for point in known if not point.flag and (len(known) <= 40 or id(point) not in joined)
+    ]
+    hollow = [_row(point, vertical) for point in known if point.flag and (len(known) <= 120 or id(point) not in joined)]
+    if solid:
+        layers.append(
+            alt.Chart(alt.Data(values=solid))
+            .mark_point(filled=True, size=26, opacity=1)
+            .encode(x=x.of(), y=y, color=alt.condition("datum.few", alt.value(colours.others), alt.value(tint)))
+        )
+    if hollow:
+        layers.append(
+            alt.Chart(alt.Data(values=hollow))
+            .mark_point(filled=True, fill=colours.paper, stroke=tint, strokeWidth=1.6, size=38, opacity=1)
+            .encode(
+                x=x.of(),
+                y=y,
+                # What lies beyond the scale is a triangle at its edge.
+                shape=alt.condition("datum.beyond", alt.value("triangle-up"), alt.value("circle")),
+            )
+        )
+    return layers
+
+
+def _columns(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) -> list[Any]:
+    layers: list[Any] = []
+    for flagged in (False, True):
+        rows = []
+        for point in line.points:
+            if point.value is not None and bool(point.flag) == flagged:
+                # A fifth of the period stays free, so that neighbours are told apart without a border.
+                wide = (point.until - point.since).days + 1
+                rows.append(
+                    {
+                        "from": _stamp(point.since, wide * 0.1),
+                        "to": _stamp(point.since, wide * 0.9),
+                        "v": min(point.value / vertical.divisor, vertical.domain[1]),
+                        "zero": 0,
+                    }
+                )
+        if rows:
+            mark: dict[str, Any] = {"color": tint, "stroke": tint}
+            if flagged:
+                mark |= {"fillOpacity": 0.12, "strokeDash": [3, 3], "strokeWidth": 1.2}
+            layers.append(
+                alt.Chart(alt.Data(values=rows)).mark_rect(**mark).encode(x=x.of("from:T"), x2="to:T", y=y, y2="zero:Q")
+            )
+    return layers
+
+
+def _ends(
+    series: Sequence[Series], vertical: Scale, tints: Mapping[str, str], colours: Palette, x: TimeAxis, height: int
+) -> Any:
+    wanted, last = [], {}
+    for line in series:
+        known = [point for point in line.points if point.value is not None]
+        if known:
+            last[line.name] = known[-1]
+            wanted.append((line.name, vertical.pixel(float(known[-1].value or 0), height - 60)))
+    heights = _spread(wanted)
+    nudges = {name: heights[name] - at for name, at in wanted}
+    layers = []
+    for at, line in enumerate(series):
+        if line.name not in last:
+            continue
+        tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
+        layers.append(
+            alt.Chart(alt.Data(values=[{**_row(last[line.name], vertical), "name": line.name}]))
+            .mark_text(
+                **_text(
+                    colours,
+                    color=tint,
+                    align="left",
+                    baseline="middle",
+                    dx=9,
+                    dy=nudges[line.name],
+                    limit=LABEL_ROOM - 4,
+                    fontWeight=600,
+                )
+            )
+            .encode(x=x.of(), y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis), text="name:N")
+        )
+    return alt.layer(*layers)
+
+
+def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool) -> Any:
+    """An invisible column per period: the whole of it answers to the pointer, not only the thin line."""
+    rows = []
+    for at, point in enumerate(series[0].points):
+        row: dict[str, Any] = {
+            "from": _stamp(point.since),
+            "to": _stamp(point.until, 1),
+            "since": point.since.isoformat(),
+            "Period": point.name,
+        }
+        for line in series:
+            there = line.points[at]
+            row[line.name] = (
+                "no value" if there.value is None else f"{unit.say(there.value)} (n {words.number(there.n)})"
+            )
+        row["Note"] = point.reason or point.flag
+        if click:
+            row["Click"] = "to see the incidents"
+        rows.append(row)
+    shown = [
+        "Period",
+        *(line.name for line in series),
+        *(["Note"] if any(row["Note"] for row in rows) else []),
+        *(["Click"] if click else []),
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect(opacity=0)
+        .encode(
+            x=x.of("from:T"),
+            x2="to:T",
+            tooltip=[alt.Tooltip(field=_escaped(name), type="nominal", title=name) for name in shown],
+        )
+    )
+    if click:
+        chart = chart.add_params(alt.selection_point(name="picked", fields=["since"], on="click", clear="dblclick"))
+    return chart
+
+
+def _escaped(name: str) -> str:
+    """Vega reads dots and brackets in a field's name as a path."""
+    return name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
+
+
+def sparkline(points: Sequence[Point], colours: Palette) -> alt.LayerChart:
+    """Draw the run of a value without axes; the unfinished period is hollow."""
+    vertical = Scale(1.0, (0.0, max(_heights(points), default=0.0) * 1.08 or 1.0), alt.Axis(title=None), False)
+    x = TimeAxis(alt.Scale(type="utc"), None)
+    y = alt.Y("v:Q", axis=None, scale=vertical.vega())
+    layers = _line(Series("", tuple(points)), vertical, colours.accent, x, y, colours)
+    return dressed(alt.layer(*layers), colours, 44, right=6, top=6)
+
+
+class Bar(NamedTuple):
+    """One member of a dimension."""
+
+    name: str
+    value: float
+    n: int
+
+
+def ranked(bars: Iterable[Bar], most: int = MOST_BARS) -> tuple[list[Bar], int]:
+    """Sort by value and keep the first; also say how many are left out."""
+    ordered = sorted(bars, key=lambda bar: (-bar.value, bar.name))
+    return ordered[:most], max(0, len(ordered) - most)
+
+
+def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float | None = None) -> Any:
+    """Draw one bar for each member of a dimension, in the order given; `mark` is a line for the whole."""
+    vertical = scale([bar.value for bar in bars] + ([mark] if mark is not None else []), unit)
+    order = [bar.name for bar in bars]
+    rows = [
+        {
+            "name": bar.name,
+            "v": bar.value / vertical.divisor,
+            "zero": 0,
+            "label": unit.say(bar.value),
+            "n": words.number(bar.n),
+            "few": bar.n < FEW and unit.kind != "count",
+        }
+        for bar in bars
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink)),
+        tooltip=[
+            alt.Tooltip("name:N", title="Name"),
+            alt.Tooltip("label:N", title=unit.title),
+            alt.Tooltip("n:N", title="n"),
+        ],
+    )
+    x = alt.X("v:Q", scale=alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False), axis=None)
+    drawn = base.mark_bar(height={"band": 0.66}).encode(
+        x=x, color=alt.condition("datum.few", alt.value(colours.lines), alt.value(colours.accent))
+    )
+    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=x, text="label:N")
+    layers = [drawn, text]
+    if mark is not None:
+        rule = alt.Chart(alt.Data(values=[{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
+        layers.append(rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
+        layers.append(
+            rule.mark_text(
+                **_text(colours, baseline="bottom", align="left", dx=4, dy=-2, fontStyle="italic", fontSize=11)
+            ).encode(x=x, y=alt.value(0), text="label:N")
+        )
+    return dressed(alt.layer(*layers), colours, max(90, 27 * len(bars) + 30), top=18 if mark is not None else 4)
+
+
+def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callable[[float], str]) -> Any:
+    """Draw what each member adds to a change, to the right what adds and to the left what takes away."""
+    rows = [
+        {"name": bar.name, "v": bar.value, "zero": 0, "label": say(bar.value), "n": words.number(bar.n)} for bar in bars
+    ]
+    low, high = min(0.0, *(bar.value for bar in bars)), max(0.0, *(bar.value for bar in bars))
+    room = (high - low) * 0.3
+    domain = [low - room if low < 0 else 0.0, high + room if high > 0 else 0.0]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y(
+            "name:N",
+            sort=[bar.name for bar in bars],
+            axis=alt.Axis(title=None, grid=False, labelLimit=200, labelColor=colours.ink),
+        ),
+        tooltip=[
+            alt.Tooltip("name:N", title="Name"),
+            alt.Tooltip("label:N", title=f"Adds to {unit.title}"),
+            alt.Tooltip("n:N", title="n"),
+        ],
+    )
+    x = alt.X("v:Q", scale=alt.Scale(domain=domain, nice=False), axis=None)
+    layers: list[Any] = [
+        base.mark_bar(height={"band": 0.66}, color=colours.accent).encode(x=x, x2="zero:Q"),
+        alt.Chart(alt.Data(values=[{"v": 0}])).mark_rule(color=colours.muted).encode(x=x),
+    ]
+    for side, align, dx in (("datum.v >= 0", "left", 6), ("datum.v < 0", "right", -6)):
+        text = base.mark_text(**_text(colours, align=align, dx=dx, color=colours.ink))
+        layers.append(text.encode(x=x, text="label:N").transform_filter(side))
+    return dressed(alt.layer(*layers), colours, 27 * len(bars) + 30, top=4)
+
+
+class Bin(NamedTuple):
+    """One class of a distribution of durations, in hours."""
+
+    low: float
+    high: float
+    n: int
+
+
+def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colours: Palette, height: int = 260) -> Any:
+    """Draw how durations are spread, on a log scale with ticks that people know."""
+    # A log scale has no zero: the class that begins there is drawn from a decade's quarter below its end.
+    named = [f"{words.duration(one.low)} to {words.duration(one.high)}" for one in bins]
+    if bins[0].low == 0:
+        named[0] = f"under {words.duration(bins[0].high)}"
+        bins = [bins[0]._replace(low=bins[0].high / 10**0.25), *bins[1:]]
+    domain = [bins[0].low, bins[-1].high]
+    x_scale = alt.Scale(type="log", domain=domain, nice=False)
+    x = alt.X("low:Q", scale=x_scale, axis=_log_axis())
+    total = sum(one.n for one in bins) or 1
+    rows = [
+        {
+            "low": one.low,
+            "high": one.high,
+            "v": one.n,
+            "zero": 0,
+            "range": name,
+            "count": words.number(one.n),
+            "share": words.share(one.n / total),
+        }
+        for one, name in zip(bins, named, strict=True)
+    ]
+    vertical = scale([float(one.n) for one in bins], Unit("count", "incidents"))
+    columns = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect(color=colours.accent, stroke=colours.paper, strokeWidth=1)
+        .encode(
+            x=x,
+            x2="high:Q",
+            y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis),
+            y2="zero:Q",
+            tooltip=[
+                alt.Tooltip("range:N", title="Took"),
+                alt.Tooltip("count:N", title="Incidents"),
+                alt.Tooltip("share:N", title="Share"),
+            ],
+        )
+    )
+    layers: list[Any] = [columns]
+    for at, (name, value) in enumerate(marks):
+        rule = alt.Chart(
+            alt.Data(
+                values=[{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {words.duration(value)}"}]
+            )
+        )
+        layers.append(rule.mark_rule(color=colours.ink, strokeDash=[3, 3]).encode(x=x))
+        layers.append(
+            rule.mark_text(
+                **_text(
+                    colours,
+                    align="left",
+                    baseline="bottom",
+                    dx=3,
+                    dy=-2 - 13 * (at % 2),
+                    color=colours.ink,
+                )
+            ).encode(x=x, y=alt.value(0), text="label:N")
+        )
+    return dressed(alt.layer(*layers), colours, height, top=30, right=40)
+
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
+    """Draw how many there were at each hour of the week, in one hue with its scale shown; Monday is 1."""
+    rows = [
+        {
+            "day": WEEKDAYS[weekday - 1],
+            "hour": hour,
+            "v": counts.get((weekday, hour), 0),
+            "when": f"{WEEKDAYS[weekday - 1]} {hour:02d}:00 to {hour:02d}:59",
+        }
+        for weekday in range(1, 8)
+        for hour in range(24)
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect(stroke=colours.paper, strokeWidth=1)
+        .encode(
+            x=alt.X(
+                "hour:O",
+                axis=alt.Axis(
+                    title=None,
+                    labelAngle=0,
+                    ticks=False,
+                    domain=False,
+                    labelExpr="datum.value % 6 == 0 ? datum.value + ':00' : ''",
+                ),
+            ),
+            y=alt.Y("day:O", sort=list(WEEKDAYS), axis=alt.Axis(title=None, grid=False)),
+            color=alt.Color(
+                "v:Q",
+                scale=alt.Scale(
+                    range=[colours.panel, colours.accent],
+                    domain=[0, max(counts.values(), default=1)],
+                    interpolate="rgb",
+                ),
+                legend=alt.Legend(
+                    title="opened in that hour",
+                    orient="top",
+                    direction="horizontal",
+                    gradientLength=140,
+                    gradientThickness=8,
+                    titleFontWeight="normal",
+                    titleColor=colours.muted,
+                    labelColor=colours.muted,
+                    tickCount=3,
+                    format=",~r",
+                ),
+            ),
+            tooltip=[alt.Tooltip("when:N", title="Hour"), alt.Tooltip("v:Q", title="Opened", format=",")],
+        )
+    )
+    return dressed(chart, colours, 260, top=4)
+
+
+class Stretch(NamedTuple):
+    """One stretch of an incident's life, in the reporting zone's wall clock."""
+
+    since: datetime
+    until: datetime
+    kind: str
+    note: str
+
+
+SEGMENT_WORDS = {
+    "waiting": "waiting",
+    "working": "being worked on",
+    "on_hold": "on hold",
+    "resolved": "resolved",
+    "unexplained": "unexplained",
+}
+
+
+def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], colours: Palette) -> Any:
+    """Draw one incident's life: its stretches as one band, its events as ticks above."""
+    tints = dict(
+        zip(
+            SEGMENT_WORDS,
+            (colours.series[1], colours.accent, colours.others, colours.lines, colours.panel),
+            strict=True,
+        )
+    )
+
+    def at(when: datetime) -> int:
+        return _stamp(when.date(), (when - datetime.combine(when.date(), datetime.min.time())).total_seconds() / 86400)
+
+    rows = [
+        {
+            "from": at(one.since),
+            "to": at(one.until),
+            "kind": SEGMENT_WORDS[one.kind],
+            "for": words.duration((one.until - one.since).total_seconds() / 3600),
+            "note": one.note,
+        }
+        for one in stretches
+    ]
+    kinds = [kind for kind in SEGMENT_WORDS if any(one.kind == kind for one in stretches)]
+    is_short = (stretches[-1].until - stretches[0].since).days < 3
+    axis = alt.Axis(title=None, tickCount=6, grid=False, format="%-d %b, %H:%M" if is_short else "%-d %b")
+    clock = alt.Scale(type="utc", nice=False)
+    band = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rect(height=34, stroke=colours.paper)
+        .encode(
+            x=alt.X("from:T", scale=clock, axis=axis),
+            x2="to:T",
+            y=alt.value(70),
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=[SEGMENT_WORDS[kind] for kind in kinds], range=[tints[kind] for kind in kinds]),
+                legend=alt.Legend(
+                    title=None, orient="top", direction="horizontal", symbolType="square", labelColor=colours.ink
+                ),
+            ),
+            tooltip=[
+                alt.Tooltip("kind:N", title="Was"),
+                alt.Tooltip("for:N", title="For"),
+                alt.Tooltip("note:N", title="Where"),
+            ],
+        )
+    )
+    layers: list[Any] = [band]
+    if marks:
+        events = alt.Chart(
+            alt.Data(
+                values=[{"from": at(when), "what": what, "when": f"{when:%-d %b %Y, %H:%M}"} for when, what in marks]
+            )
+        )
+        layers.append(
+            events.mark_tick(color=colours.ink, thickness=1.5, size=16, orient="vertical").encode(
+                x=alt.X("from:T", scale=clock, axis=axis),
+                y=alt.value(42),
+                tooltip=[alt.Tooltip("what:N", title="Event"), alt.Tooltip("when:N", title="At")],
+            )
+        )
+    return dressed(alt.layer(*layers), colours, 180, top=4)

@@ -1,0 +1,168 @@
+"""Pictures of what is shown: each takes its numbers from the view and comes with its question and its finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dashboard import charts, filters, query, sentences, words
+from dashboard.charts import Figure
+from dashboard.view import View
+
+
+def unit(here: View, name: str, title: str = "") -> charts.Unit:
+    """Say how a KPI's values are shown on an axis."""
+    return charts.Unit(here.kind(name), title or here.kpi(name).title.lower())
+
+
+def finding(title: str, points: Sequence[charts.Point], kind: str) -> str:
+    """Say what a line shows, for those who cannot see it."""
+    known = [point for point in points if point.value is not None and not point.flag] or [
+        point for point in points if point.value is not None
+    ]
+    if not known:
+        return f"{title}: no value in this period."
+    least = min(known, key=lambda point: point.value or 0.0)
+    most = max(known, key=lambda point: point.value or 0.0)
+
+    def say(point: charts.Point) -> str:
+        return f"{words.value(point.value or 0.0, kind)} ({point.name})"
+
+    return f"{title}: {say(known[-1])} in the last complete period; lowest {say(least)}, highest {say(most)}."
+
+
+def _over(here: View, points: Sequence[charts.Point]) -> str:
+    total = sum(point.n for point in points if here.since <= point.until and point.since <= here.until)
+    return f"n {words.number(total)} · {here.span}, {filters.GRAINS[here.grain]}"
+
+
+def develop(
+    here: View,
+    question: str,
+    lines: Mapping[str, str],
+    *,
+    log: bool = False,
+    click: bool = False,
+    axis: str = "",
+    bars: bool = False,
+    height: int = charts.HEIGHT,
+) -> Figure | None:
+    """Draw how KPIs developed; `lines` names each at its end. None where nothing has a value."""
+    series = [charts.Series(label, here.points(name)) for name, label in lines.items()]
+    series = [line for line in series if any(point.value is not None for point in line.points)]
+    if not series:
+        return None
+    first = next(iter(lines))
+    kind = here.kind(first)
+    chart = charts.trend(series, unit(here, first, axis), here.colours, log=log, click=click, bars=bars, height=height)
+    said = " ".join(finding(line.name, line.points, kind) for line in series)
+    is_stock = here.kpi(first).fact != "incidents"
+    subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
+    if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
+        subtitle += " · grey: n under 5"
+    return Figure(question, subtitle, chart, said)
+
+
+def split(here: View, question: str, name: str, column: str) -> Figure | None:
+    """Draw a KPI for each member of a column, the greatest first. None where nothing has a value."""
+    members = here.members(name, column)
+    bars, left_out = charts.ranked(
+        charts.Bar(filters.member(column, member), value, n) for member, value, n in members if value is not None
+    )
+    if not bars:
+        return None
+    kind = here.kind(name)
+    whole = here.reading(name)
+    mark = whole.value if kind != "count" else None
+    chart = charts.by_member(bars, unit(here, name), here.colours, mark=mark)
+    more = f" · and {words.number(left_out)} more" if left_out else ""
+    few = " · pale: n under 5" if kind != "count" and any(bar.n < query.FEW for bar in bars) else ""
+    said = words.listing(
+        [f"{bar.name} {words.value(bar.value, kind)} (n {words.number(bar.n)})" for bar in bars], most=12
+    )
+    return Figure(
+        question,
+        f"n {words.number(sum(n for _, _, n in members))} · {here.span}{more}{few}",
+        chart,
+        f"{whole.title} by {filters.COLUMNS[column].lower()}: {said}.",
+    )
+
+
+def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Figure | None:
+    """Draw how the durations behind a KPI are spread, with the values of other KPIs as lines."""
+    found: list[query.Bin] = here.ask("distribution", name, here.scope)
+    total = sum(one.count for one in found)
+    if not total:
+        return None
+    lines = [(label, reading.value) for other, label in marks.items() if (reading := here.reading(other)).value]
+    bins = [charts.Bin(one.low_hours, one.high_hours, one.count) for one in found]
+    chart = charts.distribution(bins, [(label, value) for label, value in lines if value], here.colours)
+    said = "".join(f"; {label} {words.duration(value)}" for label, value in lines if value)
+    fullest = max(bins, key=lambda one: one.n)
+    return Figure(
+        question,
+        f"n {words.number(total)} · {here.span} · log scale",
+        chart,
+        f"Spread of {words.number(total)} durations: most often between {words.duration(fullest.low)} and "
+        f"{words.duration(fullest.high)}{said}.",
+    )
+
+
+def clock(here: View, question: str) -> Figure | None:
+    """Draw at which hours of the week incidents are opened."""
+    rows = here.ask("rhythm", here.scope)
+    counts = {(row["weekday"], row["hour"]): row["n"] for row in rows.iter_rows(named=True)}
+    total = sum(counts.values())
+    if not total:
+        return None
+    weekday, hour = max(counts, key=lambda at: counts[at])
+    return Figure(
+        question,
+        f"n {words.number(total)} · {here.span} · times in {here.zone}",
+        charts.week_clock(counts, here.colours),
+        f"Most are opened on {charts.WEEKDAYS[weekday - 1]} from {hour:02d}:00: "
+        f"{words.number(counts[weekday, hour])} of {words.number(total)}.",
+    )
+
+
+def ages(here: View, question: str) -> Figure | None:
+    """Draw how old the open incidents are."""
+    rows = here.ask("backlog_ages", here.scope)
+    bars = [charts.Bar(row["age_class"], float(row["n"]), row["n"]) for row in rows.iter_rows(named=True)]
+    total = sum(bar.n for bar in bars)
+    if not total:
+        return None
+    said = words.listing([f"{words.number(bar.n)} {bar.name}" for bar in bars], most=9)
+    return Figure(
+        question,
+        f"n {words.number(total)} · open at the end of {words.day(here.until)}",
+        charts.by_member(bars, charts.Unit("count", "open incidents"), here.colours),
+        f"Of {words.number(total)} open incidents: {said} old.",
+    )
+
+
+def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figure | None:
+    """Draw which members changed a KPI most; None where there is nothing to compare."""
+    found: list[query.Mover] = here.ask("movers", name, here.scope, columns)
+    found = [mover for mover in found if mover.contribution and max(mover.now_n, mover.before_n) >= query.FEW][:8]
+    reading = here.reading(name)
+    if not found or reading.change is None:
+        return None
+    kind = here.kind(name)
+    bars = [
+        charts.Bar(
+            f"{filters.member(mover.column, filters.NONE if mover.member is None else mover.member)}"
+            f" ({filters.SHORT[mover.column]})",
+            mover.contribution,
+            mover.now_n,
+        )
+        for mover in found
+    ]
+    points = {"share": "points of the share", "hours": "of the mean", "count": "incidents"}.get(kind, "")
+    said = words.listing([f"{bar.name} {sentences.signed(bar.value, kind)}" for bar in bars], most=8)
+    return Figure(
+        question,
+        f"What each adds to the change of {sentences.signed(reading.change, kind)} on {reading.against}, {points}; "
+        "the parts of one column add up to the whole",
+        charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind)),
+        f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
+    )

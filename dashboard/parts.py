@@ -1,0 +1,410 @@
+"""The pieces that pages are set from: lead, tiles, pictures, folded tables, foot, and the words for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboard import charts, figures, filters, periods, query, sentences, words
+from dashboard.view import View
+
+STYLE = """
+<style>
+.stMainBlockContainer { max-width: 1240px; padding-top: 4.5rem; }
+.st-key-masthead { border-bottom: 3px double @lines; padding-bottom: .35rem; }
+.st-key-masthead p, .st-key-shown p { font-size: .875rem; }
+.st-key-foot { border-top: 1px solid @lines; padding-top: .75rem; margin-top: 1rem; }
+.st-key-lead p { font-family: @serif; font-size: 1.32rem; line-height: 1.5; max-width: 46em; }
+.st-key-lead, [class*="st-key-tile"] p, [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums lining-nums; }
+[class*="st-key-tile"] p { line-height: 1.35; }
+[class*="st-key-tile"] [data-testid="stMetricValue"] > div { font-family: @serif; }
+[data-testid="stCaptionContainer"] { opacity: 1; }
+[data-testid="stCaptionContainer"] p { color: @muted; }
+@media (max-width: 640px) {
+    .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+    h1 { font-size: 1.9rem !important; }
+    .st-key-lead p { font-size: 1.15rem; }
+    [class*="st-key-tile"] [data-testid="stMetricValue"] { font-size: 1.6rem; }
+}
+</style>
+"""
+"""What no theme key can say: the measure of the page, the newspaper's rules and the serif numbers."""
+SERIF = "'Source Serif', 'Source Serif 4', 'Source Serif Pro', Georgia, serif"
+
+COMPANIONS = {
+    "mttr": ("mttr_median", "median"),
+    "mtta": ("mtta_median", "median"),
+    "incident_volume": ("resolved_count", "resolved"),
+    "fcr_rate": ("fcr_coverage", "known for"),
+    "backlog": ("backlog_age_median", "median age"),
+}
+"""The small number that stands with a big one."""
+SHORT = {
+    "mttr": "Time to resolve",
+    "mtta": "Time to acknowledge",
+    "mttr_person": "Time to resolve by people",
+    "mttr_active": "Time to resolve less holds",
+}
+MOVED_BY = ("assignment_group", "service", "category", "priority")
+DIMENSIONS = ("priority", "assignment_group", "service", "category", "channel", "source")
+
+
+def colours() -> charts.Palette:
+    """Give the colours of the theme that this reader sees."""
+    return charts.palette(st.get_option, dark=st.context.theme.type == "dark")
+
+
+def style() -> None:
+    """Set what no theme key can say, in the colours of this reader's theme."""
+    named = {"@lines": colours().lines, "@muted": colours().muted, "@serif": SERIF}
+    text = STYLE
+    for name, value in named.items():
+        text = text.replace(name, value)
+    st.html(text)
+
+
+def title(text: str) -> None:
+    """Set the page's title."""
+    st.title(words.plain(text), anchor=False)
+
+
+def lead(*said: str) -> None:
+    """Set the sentences that answer the page's question; as Markdown, so strangers' text in them must be plain."""
+    with st.container(key="lead"):
+        st.markdown(" ".join(sentence for sentence in said if sentence))
+
+
+def show(figure: charts.Figure | None, key: str | None = None, otherwise: str = "") -> date | None:
+    """Set a picture under its question; with a key it can be clicked, and the day that was picked is returned."""
+    if figure is None:
+        if otherwise:
+            nothing(otherwise)
+        return None
+    st.subheader(words.plain(figure.title), anchor=False)
+    st.caption(words.plain(figure.subtitle))
+    if key is None:
+        st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+        return None
+    state: Any = st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun")
+    picked = state.selection.get("picked") or []
+    return date.fromisoformat(picked[0]["since"]) if picked and picked[0].get("since") else None
+
+
+def nothing(sentence: str) -> None:
+    """Say that there is nothing to see."""
+    st.markdown(f":gray[{words.plain(sentence)}]")
+
+
+def nothing_matches(here: View) -> None:
+    """Say which filter leaves nothing, and offer to take it away."""
+    chosen = [
+        f"{filters.COLUMNS[column]}: {words.listing([filters.member(column, value) for value in values], joined='or')}"
+        for column, values in here.choice.where
+    ]
+    asked = " and ".join(f"“{one}”" for one in chosen)
+    nothing(
+        f"No incidents match. {asked} {'leaves' if len(chosen) == 1 else 'leave'} none {here.in_span}: clear it above?"
+        if chosen
+        else f"No incidents {here.in_span}. Choose another period above."
+    )
+
+
+def tiles(here: View, names: Sequence[str], key: str) -> None:
+    """Set tiles side by side, two by two on a phone."""
+    with st.grid(4, min_column_width=150, gap="small"):
+        for name in names:
+            with st.container(border=True, gap="xxsmall", key=f"tile-{key}-{name}", height="stretch"):
+                _tile(here, name)
+    reasons = {here.reading(name).reason for name in names}
+    if len(reasons) == 1 and (reason := reasons.pop()):
+        st.caption(f"Not compared with the days before: {words.plain(reason)}.")
+
+
+def _tile(here: View, name: str) -> None:
+    reading, kpi = here.reading(name), here.kpi(name)
+    st.markdown(words.plain(SHORT.get(name, kpi.title)), help=_help(here, name, reading))
+    big, small = reading, ""
+    if name in COMPANIONS:
+        other, label = COMPANIONS[name]
+        companion = here.reading(other)
+        if companion.has_value:
+            small = f"{label} {sentences.amount(companion)}"
+        # A mean of few durations is moved by a single one of them: the median leads until it has settled.
+        if name in sentences.MEANS and reading.has_value and reading.n < sentences.SETTLED and companion.has_value:
+            big, small = companion, f"mean {sentences.amount(reading)}, not settled"
+            st.metric("median", f"{sentences.amount(companion)}", label_visibility="collapsed")
+            _under(here, name, "median; " + small, big)
+            return
+    value = sentences.amount(reading)
+    if reading.has_value:
+        st.metric(kpi.title, value, label_visibility="collapsed")
+    else:
+        st.metric(kpi.title, "–", label_visibility="collapsed")
+        small = value
+    _under(here, name, small, big)
+
+
+def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
+    st.caption(words.plain(small) if small else words.GAP)
+    st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
+    st.caption(f"n {words.number(big.n)}")
+    points = here.points(name)
+    if any(point.value is not None for point in points):
+        st.altair_chart(
+            charts.sparkline(points, here.colours),
+            theme=None,
+            width="stretch",
+            alt=figures.finding(here.kpi(name).title, points, here.kind(name)),
+        )
+
+
+def _help(here: View, name: str, reading: sentences.Reading) -> str:
+    kpi = here.kpi(name)
+    why = f"\n\nNot compared: {words.plain(reading.reason)}." if reading.reason else ""
+    return (
+        f"{words.plain(kpi.description)}\n\nn {words.number(reading.n)}, {words.plain(here.span)}, counted at "
+        f"{words.plain(kpi.counted_at)}.{why}\n\n[Definition and SQL](definitions#{name})"
+    )
+
+
+def by_dimension(here: View, question: str, name: str, key: str) -> None:
+    """Set a KPI by the column that the reader picks."""
+    there = [column for column in DIMENSIONS if column in here.known]
+    if not there:
+        return
+    st.subheader(words.plain(question), anchor=False)
+    column = st.selectbox(
+        "By",
+        there,
+        format_func=lambda column: f"by {filters.COLUMNS[column].lower()}",
+        key=key,
+        index=there.index("assignment_group") if "assignment_group" in there else 0,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    figure = figures.split(here, question, name, column)
+    if figure is None:
+        nothing("No value here.")
+        return
+    st.caption(words.plain(figure.subtitle))
+    st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+
+
+def behind_picture(here: View, names: Sequence[str]) -> None:
+    """Fold away the numbers of a trend."""
+    with st.expander("The numbers behind the picture"):
+        rows: dict[str, list[Any]] = {"Period": [], **{here.kpi(name).title: [] for name in names}, "n": [], "Note": []}
+        columns = {name: here.points(name) for name in names}
+        for at, point in enumerate(columns[names[0]]):
+            rows["Period"].append(point.name)
+            for name in names:
+                value = columns[name][at].value
+                rows[here.kpi(name).title].append(None if value is None else words.value(value, here.kind(name)))
+            rows["n"].append(point.n)
+            rows["Note"].append(point.reason)
+        st.dataframe(
+            pl.DataFrame(rows), hide_index=True, width="stretch", placeholder="", alt="The numbers behind the picture"
+        )
+
+
+def told(lines: Sequence[str], otherwise: str) -> None:
+    """Set findings as a list that reads on any screen, or say why there is none."""
+    if not lines:
+        nothing(otherwise)
+    for line in lines[:MOST_TOLD]:
+        st.markdown(f"- {line}")
+    if len(lines) > MOST_TOLD:
+        st.caption(f"and {len(lines) - MOST_TOLD} more, in the table below")
+
+
+MOST_TOLD = 12
+
+
+def table(frame: pl.DataFrame, alt: str, otherwise: str = "") -> None:
+    """Set a table, or say why there is none."""
+    if frame.is_empty():
+        nothing(otherwise)
+        return
+    stamps = {
+        name: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
+        for name, kind in frame.schema.items()
+        if isinstance(kind, pl.Datetime)
+    }
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=stamps, placeholder="", alt=alt)
+
+
+def folded(title: str, frame: pl.DataFrame) -> None:
+    """Fold a table away."""
+    with st.expander(title):
+        table(frame, title)
+
+
+LIST_COLUMNS = {
+    "incident_id": "Number",
+    "title": "Title",
+    "opened_at": "Opened",
+    "state": "State",
+    "priority": "Priority",
+    "hours_to_acknowledge": "Hours to take on",
+    "hours_to_resolve": "Hours to resolve",
+    "assignment_group": "Assignment group",
+    "service": "Service",
+    "excluded_as": "Left out as",
+    "source": "Source",
+}
+
+
+def incident_list(found: query.Incidents, key: str) -> None:
+    """Set a list of incidents; picking a row opens it."""
+    shown = [name for name in LIST_COLUMNS if found.rows[name].null_count() < found.rows.height]
+    st.session_state.setdefault("_list", 0)
+    state: Any = st.dataframe(
+        found.rows.select(shown),
+        hide_index=True,
+        width="stretch",
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        # A new key after a pick: coming back, nothing is picked.
+        key=f"{key}-{st.session_state['_list']}",
+        column_config={
+            **{
+                name: st.column_config.Column(LIST_COLUMNS[name], width="medium" if name == "title" else None)
+                for name in shown
+            },
+            **{
+                name: st.column_config.NumberColumn(LIST_COLUMNS[name], format="%.1f")
+                for name in shown
+                if name.startswith("hours")
+            },
+            **{
+                name: st.column_config.DatetimeColumn(LIST_COLUMNS[name], format="D MMM YYYY, HH:mm")
+                for name in shown
+                if name.endswith("_at")
+            },
+        },
+        alt=f"List of {found.rows.height} incidents",
+    )
+    if state.selection.rows:
+        row = found.rows.row(state.selection.rows[0], named=True)
+        st.session_state["_list"] += 1
+        st.switch_page("app_pages/incidents.py", query_params={"incident": f"{row['source']}/{row['incident_id']}"})
+    st.caption("Pick a row to see that incident's history.")
+
+
+def behind(here: View, name: str, picked: date | None, key: str) -> None:
+    """Fold away the incidents that a KPI counts, of the whole period or of the one that was clicked."""
+    scope = here.scope
+    span = here.span
+    if picked is not None:
+        scope = scope.within(picked, periods.following(picked, here.grain) - filters.DAY)
+        span = words.period(picked, here.grain)
+    panel = st.expander(
+        f"The incidents behind it: {words.plain(span)}", key=key, on_change="rerun", expanded=picked is not None
+    )
+    if panel.open or picked is not None:
+        with panel:
+            sort = "hours_to_acknowledge" if name.startswith("mtta") else "hours_to_resolve"
+            if name == "incident_volume":
+                sort = "opened_at"
+            found = here.ask("incidents", scope, name=name, sort=sort, limit=LISTED)
+            if not found.total:
+                nothing("There are none.")
+                return
+            order = "the newest first" if sort == "opened_at" else "the longest first"
+            few = f", the first {LISTED} are listed" if found.total > LISTED else ""
+            st.caption(f"{words.counted(found.total, 'incident')}, {order}{few}")
+            incident_list(found, f"{key}-list")
+
+
+LISTED = 200
+"""Rows that a list shows at most; the count beside it is of all."""
+
+
+def moved(here: View, names: Sequence[str]) -> None:
+    """Set what changed a KPI most, member by member."""
+    st.subheader("What changed most?", anchor=False)
+    name = st.selectbox(
+        "Of",
+        list(names),
+        format_func=lambda name: SHORT.get(name, here.kpi(name).title),
+        key="moved",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    reading = here.reading(name)
+    # Where one member is chosen, it is all of the change: that says nothing.
+    single = {column for column, values in here.choice.where if len(values) == 1}
+    columns = tuple(column for column in MOVED_BY if column in here.known and column not in single)
+    figure = (
+        figures.movers(here, "What changed most?", name, columns) if columns and reading.change is not None else None
+    )
+    if figure is None:
+        nothing(
+            f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare."
+        )
+        return
+    st.caption(words.plain(figure.subtitle))
+    st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+
+
+def foot(here: View, names: Sequence[str]) -> None:
+    """Set what the page stands on: period, zone, sources, data as of, what is left out, definitions."""
+    known = f"data as of {words.moment(here.as_of)} · published version {here.warehouse.number}"
+    lines = [f"{here.span}, {filters.GRAINS[here.grain]} · days and times in {here.zone} · {known}"]
+    sources = here.warehouse.sources.iter_rows(named=True)
+    lines.append(
+        "Sources: "
+        + "; ".join(
+            f"{row['source']} ({row['kind']}, {words.counted(row['incidents'], 'incident')}, as of "
+            f"{words.moment(row['as_of_local'])}{', made up' if row['is_sample'] else ''})"
+            for row in sources
+        )
+    )
+    if names:
+        lines.append(_left_out(here, names[0]))
+    with st.container(key="foot", gap="xxsmall"):
+        for line in lines:
+            st.caption(words.plain(line))
+        for name in names:
+            kpi = here.kpi(name)
+            st.caption(f"[{words.plain(kpi.title)}](definitions#{name}): {words.plain(kpi.description)}")
+
+
+def _left_out(here: View, name: str) -> str:
+    beside: query.Beside = here.ask("beside", name, here.scope)
+    gone = [f"{words.number(n)} {reason}" for reason, n in beside.excluded.items()]
+    parts = [f"Left out: {words.listing(gone, most=4)}" if gone else "Nothing excluded"]
+    if beside.with_parent:
+        parts.append(f"{words.number(beside.with_parent)} resolved with their parent count in the volume only")
+    if beside.closed_without_resolving:
+        parts.append(f"{words.number(beside.closed_without_resolving)} closed without a resolution time")
+    if beside.auto_resolved:
+        parts.append(f"{words.number(beside.auto_resolved)} resolved without a person are in the time to resolve")
+    return " · ".join(parts)
+
+
+def how_to_load() -> None:
+    """Say how the first export gets in."""
+    st.title("No incidents yet", anchor=False)
+    with st.container(key="lead"):
+        st.markdown("Nothing has been published so far. Load the first export of your tool, then reload this page.")
+    st.code(
+        "meantime load incidents.csv --as servicenow --timezone Europe/Berlin\n"
+        "meantime load tickets.xlsx --as table --map tickets.toml",
+        language="sh",
+    )
+    st.markdown("To look around first, `meantime demo` fills a data directory of its own with made-up incidents.")
+
+
+def failed(page: str) -> None:
+    """Say that a page could not be drawn."""
+    st.subheader("This page could not be drawn", anchor=False)
+    st.markdown(
+        f"Something went wrong while setting “{words.plain(page)}”. The data are as they were and the other pages are "
+        "still right. Reload the page; if it comes back, the server's log says what happened."
+    )

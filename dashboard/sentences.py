@@ -1,0 +1,143 @@
+"""The sentences that answer a page's question, made by rule from the numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dashboard import words
+
+FEW, SETTLED = 5, 200
+"""Below FEW a number means nothing and is not compared; below SETTLED a mean of durations may still move."""
+
+
+MEANS = ("mttr", "mtta")
+
+
+class Reading(NamedTuple):
+    """One KPI over what is shown, and its change on what it is compared with."""
+
+    name: str
+    title: str
+    kind: str
+    value: float | None
+    n: int
+    change: float | None = None
+    against: str = ""
+    reason: str = ""
+    """Why it is not compared, if it is not."""
+
+    @property
+    def has_value(self) -> bool:
+        """Say whether the number means anything."""
+        return self.value is not None and (self.n >= FEW or self.kind == "count")
+
+
+_COMPARED = {
+    "hours": ("longer than", "shorter than"),
+    "share": ("more than", "less than"),
+    "count": ("more than", "fewer than"),
+    "number": ("more than", "less than"),
+}
+
+
+def amount(reading: Reading) -> str:
+    """Say the value, or why there is none.
+
+    >>> amount(Reading("mttr", "Mean time to resolve", "hours", None, 0))
+    'no value'
+    >>> amount(Reading("mttr", "Mean time to resolve", "hours", 4.0, 3))
+    'not enough data (n = 3)'
+    """
+    if reading.value is None:
+        return "no value"
+    if not reading.has_value:
+        return f"not enough data (n = {reading.n})"
+    return words.value(reading.value, reading.kind)
+
+
+def difference(reading: Reading) -> str:
+    """Say how large a change is, without its direction and in the unit of the value."""
+    change = abs(reading.change or 0.0)
+    if reading.kind == "hours":
+        return words.duration(change, words.scale_of(reading.value or 0.0))
+    if reading.kind == "share":
+        points = words.share(change).removesuffix(f"{words.GAP}%")
+        return f"{points}{words.GAP}points"
+    return words.number(change)
+
+
+def is_same(reading: Reading) -> bool:
+    """Say whether the change vanishes at the precision that is shown."""
+    if reading.change is None or reading.value is None:
+        return False
+    before = reading.value - reading.change
+    if reading.kind == "hours":
+        scale = words.scale_of(reading.value)
+        return words.duration(reading.value, scale) == words.duration(before, scale)
+    return words.value(reading.value, reading.kind) == words.value(before, reading.kind)
+
+
+def compared(reading: Reading) -> str:
+    """Say the change in words: "1.1 h longer than in the 12 weeks before".
+
+    >>> compared(Reading("mttr", "", "hours", 4.2, 90, 1.1, "the 12 weeks before")).replace(words.GAP, " ")
+    '1.1 h longer than in the 12 weeks before'
+    """
+    if reading.change is None:
+        return ""
+    if is_same(reading):
+        return f"the same as in {reading.against}"
+    up, down = _COMPARED[reading.kind]
+    return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}"
+
+
+def arrow(reading: Reading) -> str:
+    """Say the change as a tile does: "▲ 1.1 h on the 12 weeks before".
+
+    >>> arrow(Reading("ack_rate", "", "share", 0.5, 90, -0.03, "the 12 weeks before")).replace(words.GAP, " ")
+    '▼ 3 points on the 12 weeks before'
+    """
+    if reading.change is None:
+        return ""
+    if is_same(reading):
+        return f"unchanged on {reading.against}"
+    return f"{'▲' if reading.change > 0 else '▼'}{words.GAP}{difference(reading)} on {reading.against}"
+
+
+def signed(change: float, kind: str) -> str:
+    """Say a change with its sign.
+
+    >>> signed(12, "count"), signed(1.5, "hours").replace(words.GAP, " ")
+    ('+12', '+1.5 h')
+    """
+    sign = "+" if change > 0 else words.MINUS if change < 0 else ""
+    size = abs(change)
+    if kind == "share":
+        return f"{sign}{words.share(size).removesuffix(f'{words.GAP}%')}{words.GAP}points"
+    return f"{sign}{words.value(size, kind)}"
+
+
+def mean(reading: Reading) -> str:
+    """Say a mean of durations, and that it is not settled where a single long one could still move it.
+
+    >>> mean(Reading("mttr", "", "hours", 4.2, 30)).replace(words.GAP, " ")
+    '4.2 h (n = 30, not settled)'
+    """
+    hedge = f" (n = {reading.n}, not settled)" if reading.has_value and reading.n < SETTLED else ""
+    return amount(reading) + hedge
+
+
+def joined(*clauses: str) -> str:
+    """Set clauses into one sentence, leaving out the empty ones."""
+    text = ", ".join(clause for clause in clauses if clause)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def when(reading: Reading, sentence: str) -> str:
+    """Set the value into a sentence, or leave the sentence out where there is none.
+
+    >>> when(Reading("ack_rate", "", "share", None, 0), "{} of them")
+    ''
+    """
+    said = mean(reading) if reading.name in MEANS else amount(reading)
+    return sentence.replace("{}", said) if reading.has_value else ""

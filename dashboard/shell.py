@@ -1,0 +1,153 @@
+"""What stands above every page: the dateline, the line that says what is on, and the filters, kept in the URL."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from dashboard import filters, parts, view, words
+from dashboard.filters import COLUMNS, NONE, Choice
+from dashboard.view import View
+
+MOST_OPTIONS = 1000
+"""A longer list of choices is no help; the most frequent are in it, and so is what the URL names."""
+
+
+def begin(data: Path, page: str) -> bool:
+    """Set what is above the page; say whether there are incidents to show below it."""
+    path = view.newest(data)
+    if path is None:
+        parts.how_to_load()
+        return False
+    warehouse = view.warehouse(path)
+    if warehouse.first_day is None:
+        parts.how_to_load()
+        return False
+    known = {column: _known(path, column) for column in COLUMNS}
+    known = {column: values for column, values in known.items() if len(values) > 1}
+    choice = _choose(known, page)
+    here = view.choose(path, choice, known, parts.colours())
+    with st.container(key="masthead", horizontal=True, horizontal_alignment="distribute", gap="small"):
+        st.markdown(
+            f"**Meantime**{' :orange-badge[Sample data: made up, of no real service desk]' if here.is_sample else ''}"
+        )
+        st.markdown(f":gray[{_dateline(here)}]")
+    with st.container(key="shown", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(words.plain(filters.in_words(choice, here.since, here.until, here.grain)))
+        with st.popover("Change what is shown", key="filters"):
+            _widgets(here)
+        if not choice.is_default:
+            st.button("Clear", key="clear", on_click=_clear, type="tertiary")
+    _say_unknown()
+    return True
+
+
+def _dateline(here: View) -> str:
+    now = datetime.now(UTC).astimezone(ZoneInfo(here.zone)).replace(tzinfo=None)
+    seconds = max(0.0, (now - here.as_of).total_seconds())
+    return words.plain(
+        f"Data as of {words.moment(here.as_of)}, {words.age(seconds)} ago · days and times in {here.zone}"
+    )
+
+
+def _known(path: str, column: str) -> list[str]:
+    found: list[tuple[str | None, int]] = view.ask(path, "options", column)
+    values = [NONE if member is None else member for member, _ in found[:MOST_OPTIONS]]
+    return sorted(values, key=lambda value: (value == NONE, value)) if column == "priority" else values
+
+
+def _choose(known: dict[str, list[str]], page: str) -> Choice:
+    """Settle between what the widgets say and what the URL says, and make both say the same.
+
+    A link of the navigation drops the parameters, so an empty URL on another page means "as before"; any other URL that
+    this session did not write itself (a bookmark, the browser's back button) is followed.
+    """
+    state = st.session_state
+    mine = {name: st.query_params.get_all(name) for name in st.query_params if filters.names({name: ""})}
+    is_new_page = state.get("_page") != page
+    if "_url" not in state or (mine != state["_url"] and not (is_new_page and not mine)):
+        choice, state["_unknown"] = filters.from_url(mine, known)
+        _set_widgets(choice, known)
+    choice = _from_widgets(known)
+    url = filters.to_url(choice)
+    if url != mine:
+        for name in [name for name in mine if name not in url]:
+            del st.query_params[name]
+        for name, values in url.items():
+            st.query_params[name] = values
+    state["_url"], state["_page"] = url, page
+    return choice
+
+
+def _set_widgets(choice: Choice, known: dict[str, list[str]]) -> None:
+    state = st.session_state
+    chosen = dict(choice.where)
+    state["f_period"], state["f_grain"], state["f_days"] = choice.period, choice.grain or "auto", choice.days or ()
+    for column in known:
+        state[f"f_{column}"] = list(chosen.get(column, ()))
+
+
+def _from_widgets(known: dict[str, list[str]]) -> Choice:
+    state = st.session_state
+    days: tuple[date, ...] = state.get("f_days") or ()
+    period = state.get("f_period") or filters.DEFAULT_PERIOD
+    where = tuple(
+        (column, tuple(value for value in values if value in chosen))
+        for column, values in known.items()
+        if (chosen := set(state.get(f"f_{column}") or ())) & set(values)
+    )
+    grain = state.get("f_grain") or "auto"
+    if len(days) == 2:
+        # While a reader has picked only the first of two days, the last whole pair goes on.
+        state["_days"] = (days[0], days[1])
+    complete = state.get("_days")
+    return Choice(
+        period,
+        complete if period == "days" else None,
+        None if grain == "auto" else grain,
+        where,
+    )
+
+
+def _clear() -> None:
+    """Forget every filter; the widgets are set before they are drawn again."""
+    for name in [name for name in st.session_state if str(name).startswith("f_")]:
+        del st.session_state[name]
+    st.session_state["_unknown"] = []
+
+
+def _widgets(here: View) -> None:
+    state = st.session_state
+    state.setdefault("f_period", filters.DEFAULT_PERIOD)
+    state.setdefault("f_grain", "auto")
+    st.selectbox("Period", list(filters.PERIODS), format_func=filters.PERIODS.__getitem__, key="f_period")
+    if here.choice.period == "days":
+        if len(state.get("f_days") or ()) == 0:
+            state["f_days"] = (here.since, here.until)
+        st.date_input("Days, both included", key="f_days", format="YYYY-MM-DD")
+    automatic = filters.GRAINS[filters.grain_for(here.since, here.until)]
+    st.selectbox(
+        "Grain",
+        ["auto", *filters.GRAINS],
+        format_func=lambda name: filters.GRAINS.get(name, f"as it fits ({automatic})"),
+        key="f_grain",
+    )
+    for column, values in here.known.items():
+        state.setdefault(f"f_{column}", [])
+        st.multiselect(
+            COLUMNS[column],
+            values,
+            format_func=partial(filters.member, column),
+            key=f"f_{column}",
+            placeholder=f"all {filters.PLURALS[column]}",
+        )
+
+
+def _say_unknown() -> None:
+    unknown = st.session_state.get("_unknown")
+    if unknown:
+        st.caption(words.plain(f"This data does not know {words.listing(unknown)}; the rest of the link is on."))

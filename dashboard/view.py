@@ -1,0 +1,200 @@
+"""What this reader sees now: the published version, the chosen filters, and answers that are asked for only once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboard import charts, filters, periods, query, sentences, words
+from dashboard.query import Scope
+
+DAY = timedelta(days=1)
+KINDS = {"hours": "hours", "share": "share", "incidents": "count"}
+FLAGS = {
+    "running": "still running",
+    "partial": "not fully covered",
+    "edge": "edge of the extract",
+    "unripe": "may still change",
+}
+KEPT_VERSIONS = 3
+"""Versions that stay open: a reader of an old one keeps it until the next click."""
+
+
+@st.cache_resource(max_entries=KEPT_VERSIONS, show_spinner=False)
+def warehouse(path: str) -> query.Warehouse:
+    """Open a version, once for all readers."""
+    return query.open_version(Path(path))
+
+
+@st.cache_data(max_entries=5000, show_spinner=False)
+def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
+    """Ask the query layer; the version is part of the key, so a new one is asked anew and an old answer never shown."""
+    return getattr(query, question)(warehouse(path), *arguments, **options)
+
+
+@dataclass
+class View:
+    """One version under one choice of filters."""
+
+    path: str
+    choice: filters.Choice
+    since: date
+    until: date
+    grain: str
+    colours: charts.Palette
+    batch: tuple[str, ...] = ()
+    known: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def warehouse(self) -> query.Warehouse:
+        """The open version."""
+        return warehouse(self.path)
+
+    @property
+    def scope(self) -> Scope:
+        """The choice as the query layer knows it."""
+        return Scope(self.since, self.until, self._where())
+
+    def _where(self) -> tuple[tuple[str, tuple[str | None, ...]], ...]:
+        return tuple(
+            (column, tuple(None if value == filters.NONE else value for value in values))
+            for column, values in self.choice.where
+        )
+
+    def ask(self, question: str, *arguments: Any, **options: Any) -> Any:
+        """Ask a function of the query layer by name; a repeated question costs nothing."""
+        return ask(self.path, question, *arguments, **options)
+
+    @property
+    def zone(self) -> str:
+        """The reporting zone."""
+        return self.warehouse.zone
+
+    @property
+    def as_of(self) -> datetime:
+        """The latest instant that the data know, in the reporting zone."""
+        return self.ask("latest_as_of")
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether any of it is made up."""
+        return self.ask("is_sample")
+
+    @property
+    def span(self) -> str:
+        """The period in words."""
+        return words.days(self.since, self.until)
+
+    @property
+    def in_span(self) -> str:
+        """The period as part of a sentence."""
+        name = {"4w": "4 weeks", "12w": "12 weeks", "26w": "26 weeks", "12m": "12 months"}.get(self.choice.period)
+        whole = name and self.since == filters.range_of(self.choice.period, self.until)[0]
+        return f"in the {name} to {words.day(self.until)}" if whole else f"from {self.span}"
+
+    @property
+    def shown_until(self) -> date:
+        """Trends go on into the period that is still running, if the choice ends where the complete ones do."""
+        last = self.warehouse.last_day
+        if last is None or self.choice.period == "days":
+            return self.until
+        end = periods.following(periods.start(self.until + DAY, self.grain), self.grain) - DAY
+        return end if self.until <= last < end or end <= last else self.until
+
+    def kpi(self, name: str) -> query.Kpi:
+        """A KPI of the catalog."""
+        return query.kpi(self.warehouse, name)
+
+    def kind(self, name: str) -> str:
+        """How values of a KPI are said."""
+        return KINDS.get(self.kpi(name).unit, "number")
+
+    def _batch(self, name: str) -> tuple[str, ...]:
+        return self.batch if name in self.batch else (name,)
+
+    def change(self, name: str) -> query.Change | None:
+        """A KPI now and before."""
+        return self.ask("changes", self._batch(name), self.scope).get(name)
+
+    def reading(self, name: str) -> sentences.Reading:
+        """A KPI now and before, ready to be said."""
+        one, change = self.kpi(name), self.change(name)
+        if change is None:
+            return sentences.Reading(name, one.title, self.kind(name), None, 0)
+        against = change.comparison.words.split("on ", 1)[-1] if change.difference is not None else ""
+        if change.comparison.is_to_date and against:
+            against = f"{against} (to {words.day(change.comparison.until, year=False)})"
+        return sentences.Reading(
+            name,
+            one.title,
+            self.kind(name),
+            change.value,
+            change.n,
+            change.difference,
+            against,
+            change.comparison.reason,
+        )
+
+    def points(self, name: str) -> tuple[charts.Point, ...]:
+        """A KPI over time."""
+        scope = self.scope.within(self.since, self.shown_until)
+        found = self.ask("trend", self._batch(name), scope, self.grain)[name]
+        return tuple(
+            charts.Point(
+                point.bucket.since,
+                point.bucket.until,
+                point.value,
+                point.n,
+                words.period(point.bucket.since, self.grain),
+                FLAGS.get(point.bucket.status, ""),
+                point.bucket.reason,
+            )
+            for point in found
+        )
+
+    def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
+        """A KPI for each member of a column."""
+        found: pl.DataFrame = self.ask("values", (name,), self.scope, by=(column,))
+        return [
+            (filters.NONE if row[column] is None else str(row[column]), row["value"], row["n"])
+            for row in found.iter_rows(named=True)
+        ]
+
+
+def newest(data: Path) -> str | None:
+    """Name the version that is published now."""
+    path = query.version(data)
+    return None if path is None else str(path)
+
+
+def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colours: charts.Palette) -> View:
+    """Settle the days and the grain that a choice means in this version, and keep the view for the page."""
+    opened = warehouse(path)
+    first, last = opened.first_day, opened.last_intake_day
+    assert first is not None
+    assert last is not None
+    if choice.period == "days" and choice.days:
+        since, until = choice.days
+    else:
+        since, until = filters.range_of(choice.period, last)
+        since = max(since, first)
+        if until < since:
+            since, until = first, max(first, last)
+        if choice.period == "all":
+            as_of = query.latest_as_of(opened)
+            since, until = first, max(first, as_of.date() if as_of else last)
+    view = View(path, choice, since, until, choice.grain or filters.grain_for(since, until), colours, known=known)
+    st.session_state["_view"] = view
+    return view
+
+
+def here(*names: str) -> View:
+    """Give the view of this run; the KPIs named are asked for together."""
+    view: View = st.session_state["_view"]
+    view.batch = names
+    return view

@@ -1,0 +1,164 @@
+"""How numbers, days and stretches of time are said: units that adapt, and strangers' text kept plain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+
+GAP = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+
+_SCALES = (("s", 1 / 3600), ("min", 1 / 60), ("h", 1.0), ("d", 24.0))
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&@])")
+
+
+def plain(text: object) -> str:
+    r"""Escape what Markdown would read, so that a stranger's text is shown as it was written.
+
+    >>> print(plain("**P1** <b>now</b>"))
+    \*\*P1\*\* \<b\>now\</b\>
+    """
+    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def number(value: float) -> str:
+    """Say a count or a plain number: thousands apart, decimals only where they mean something.
+
+    >>> number(1204), number(3.26), number(0)
+    ('1,204', '3.3', '0')
+    """
+    return _signless(f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}")
+
+
+def _signless(text: str) -> str:
+    return text.replace("-", MINUS)
+
+
+LONG_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+
+def hours_of(scale: str) -> float:
+    """Give the hours in one of a duration's units."""
+    return dict(_SCALES)[scale]
+
+
+def scale_of(hours: float) -> str:
+    """Name the unit in which a duration reads best: s, min, h or d.
+
+    >>> [scale_of(hours) for hours in (0.01, 0.5, 4.2, 140.0)]
+    ['s', 'min', 'h', 'd']
+    """
+    size = abs(hours)
+    if size == 0 or 1 <= size < 72:
+        return "h"
+    if size >= 72:
+        return "d"
+    return "min" if size >= 1 / 60 else "s"
+
+
+def duration(hours: float, scale: str | None = None) -> str:
+    """Say a duration given in hours, in its own unit or in a given one.
+
+    >>> [duration(hours).replace(GAP, " ") for hours in (0.015, 0.9, 4.2, 26.4, 140.0, -1.1)]
+    ['54 s', '54 min', '4.2 h', '26 h', '5.8 d', '−1.1 h']
+    """
+    scale = scale or scale_of(hours)
+    amount = hours / hours_of(scale)
+    digits = 1 if abs(amount) < 9.95 and scale in ("h", "d") else 0
+    if digits == 0 and 0 < abs(amount) < 0.5:
+        return f"under 1{GAP}{scale}"
+    return f"{_signless(f'{amount:,.{digits}f}')}{GAP}{scale}"
+
+
+def share(part: float) -> str:
+    """Say a share between 0 and 1.
+
+    >>> share(0.4731).replace(GAP, " "), share(1.0).replace(GAP, " "), share(0.0004).replace(GAP, " ")
+    ('47.3 %', '100 %', 'under 0.1 %')
+    """
+    percent = part * 100
+    if 0 < abs(percent) < 0.05:
+        return f"under 0.1{GAP}%"
+    text = f"{percent:.1f}".removesuffix(".0")
+    return f"{_signless(text)}{GAP}%"
+
+
+def value(amount: float, kind: str) -> str:
+    """Say a value of a KPI by its kind: hours, share, or a plain number."""
+    if kind == "hours":
+        return duration(amount)
+    return share(amount) if kind == "share" else number(amount)
+
+
+def day(when: date, *, year: bool = True) -> str:
+    """Say a day.
+
+    >>> day(date(2026, 3, 8)).replace(GAP, " ")
+    '8 Mar 2026'
+    """
+    return f"{when.day}{GAP}{when:%b}" + (f"{GAP}{when.year}" if year else "")
+
+
+def period(first: date, grain: str) -> str:
+    """Name a day, week, month, quarter or year by its first day.
+
+    >>> [period(date(2026, 4, 6), grain).replace(GAP, " ") for grain in ("week", "month", "quarter", "year")]
+    ['week of 6 Apr 2026', 'Apr 2026', 'Q2 2026', '2026']
+    """
+    if grain == "week":
+        return f"week of {day(first)}"
+    if grain == "month":
+        return f"{first:%b}{GAP}{first.year}"
+    if grain == "quarter":
+        return f"Q{(first.month + 2) // 3}{GAP}{first.year}"
+    return str(first.year) if grain == "year" else day(first)
+
+
+def moment(when: datetime) -> str:
+    """Say an instant to the minute, in the zone in which it is given."""
+    return f"{day(when)}, {when:%H:%M}"
+
+
+def days(since: date, until: date) -> str:
+    """Say a range of days, both included, without repeating what they share.
+
+    >>> days(date(2026, 1, 1), date(2026, 3, 31)).replace(GAP, " ")
+    '1 Jan to 31 Mar 2026'
+    """
+    if since == until:
+        return day(since)
+    return f"{day(since, year=since.year != until.year)} to {day(until)}"
+
+
+def age(seconds: float) -> str:
+    """Say how old something is, roughly, in words.
+
+    >>> [age(seconds).replace(GAP, " ") for seconds in (20, 600, 7200, 90_000, 864_000, 100_000_000)]
+    ['a moment', '10 minutes', '2 hours', '25 hours', '10 days', '3 years']
+    """
+    for size, name in ((365.25 * 86400, "year"), (86400, "day"), (3600, "hour"), (60, "minute")):
+        amount = int(seconds // size)
+        if amount >= (2 if size > 3600 else 1):
+            return f"{amount}{GAP}{name}{'s' if amount != 1 else ''}"
+    return "a moment"
+
+
+def listing(items: Sequence[str], most: int = 3, joined: str = "and") -> str:
+    """Say a list, and how many more there are.
+
+    >>> listing(["a", "b"]), listing(["a", "b", "c", "d", "e"])
+    ('a and b', 'a, b, c and 2 more')
+    """
+    if len(items) > most:
+        return f"{', '.join(items[:most])} {joined} {len(items) - most} more"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {joined} {items[-1]}" if items else ""
+
+
+def counted(amount: int, one: str, many: str | None = None) -> str:
+    """Say how many of something.
+
+    >>> counted(1, "incident"), counted(1204, "incident"), counted(0, "entry", "entries")
+    ('1 incident', '1,204 incidents', '0 entries')
+    """
+    return f"{number(amount)} {one if amount == 1 else many or one + 's'}"
