@@ -15,6 +15,8 @@ from dashboard import words
 FONT = "'Source Sans', 'Source Sans Pro', 'Source Sans 3', sans-serif"
 HEIGHT = 300
 MOST_BARS = 12
+MOST_SIGNS = 30
+"""Two names above a plot must fit side by side on a phone; those that do not are in the subtitle only."""
 _EPOCH = date(1970, 1, 1).toordinal()
 FEW = 5
 """Below this n a value is grey."""
@@ -310,24 +312,24 @@ def runs(points: Sequence[Point]) -> list[tuple[bool, list[Point]]]:
     return stretches
 
 
+def flagged(points: Sequence[Point]) -> list[str]:
+    """Name the shaded stretches of a trend, from left to right."""
+    return [flag for flag, _ in itertools.groupby(points, key=lambda point: point.flag) if flag]
+
+
 def _bands(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """Give one shaded stretch for each run of periods with the same flag; its name is set to the side that has room."""
+    """Give one shaded stretch for each run of periods with the same flag, and the name that there is room for."""
     rows: list[dict[str, Any]] = []
-    half = len(points) / 2
     for flag, group in itertools.groupby(enumerate(points), key=lambda pair: pair[1].flag):
         if flag:
             members = list(group)
-            rows.append(
-                {
-                    "from": _stamp(members[0][1].since),
-                    "to": _stamp(members[-1][1].until, 1),
-                    "flag": flag,
-                    "align": "right" if members[-1][0] >= half else "left",
-                }
-            )
-    for row, after in itertools.pairwise(rows):
-        # Two names side by side would run into each other: the earlier one goes a line up.
-        row["is_up"] = row["to"] == after["from"] or row["align"] == after["align"]
+            side = "right" if members[-1][0] >= len(points) / 2 else "left"
+            reach = {"from": _stamp(members[0][1].since), "to": _stamp(members[-1][1].until, 1)}
+            rows.append({**reach, "flag": flag, "name": "", "side": side})
+    if len(rows) == 2 and rows[0]["side"] != rows[1]["side"] and sum(len(row["flag"]) for row in rows) <= MOST_SIGNS:
+        rows[0]["name"] = rows[0]["flag"]
+    if rows:
+        rows[-1]["name"] = rows[-1]["flag"]
     return rows
 
 
@@ -350,19 +352,14 @@ def _band_layers(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list
         .mark_rect(color=colours.lines, opacity=0.38)
         .encode(x=x.of("from:T"), x2="to:T", tooltip=alt.Tooltip("flag:N", title="Shaded"))
     )
-    # The name stands above the plot: inside, it would cross the line that it explains.
     layers: list[Any] = [shade]
-    for align, is_up in itertools.product(("left", "right"), (False, True)):
-        rows = [band for band in bands if band["align"] == align and band.get("is_up", False) == is_up]
+    for side, edge in (("left", "from:T"), ("right", "to:T")):
+        rows = [band for band in bands if band["side"] == side and band["name"]]
         if rows:
-            style = _text(
-                colours, fontSize=11, align=align, baseline="bottom", dy=-16 if is_up else -3, fontStyle="italic"
-            )
-            layers.append(
-                alt.Chart(alt.Data(values=rows))
-                .mark_text(**style)
-                .encode(x=x.of("from:T" if align == "left" else "to:T"), y=alt.value(0), text="flag:N")
-            )
+            # The name stands above the plot: inside, it would cross the line that it explains.
+            style = _text(colours, fontSize=11, align=side, baseline="bottom", dy=-3, fontStyle="italic")
+            names = alt.Chart(alt.Data(values=rows)).mark_text(**style)
+            layers.append(names.encode(x=x.of(edge), y=alt.value(0), text="name:N"))
     return layers
 
 
@@ -380,7 +377,9 @@ def trend(
     """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade."""
     tints = tints or {}
     points = series[0].points
-    vertical = scale(_heights([point for line in series for point in line.points]), unit, log)
+    everything = [point for line in series for point in line.points]
+    known = [point.value for point in everything if point.value is not None]
+    vertical = scale(known if log else _heights(everything), unit, log)
     x = time_axis(points)
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     layers = _band_layers(points, colours, x)
@@ -398,7 +397,7 @@ def _heights(points: Sequence[Point]) -> list[float]:
     """Give the values that a scale must reach: one that cannot be compared may leave the picture, not flatten it."""
     everything = [point.value for point in points if point.value is not None]
     comparable = [point.value for point in points if point.value is not None and not point.flag]
-    if len(comparable) < 3 or max(everything) <= 1.5 * max(comparable):
+    if len(comparable) < 3 or sum(value > 1.5 * max(comparable) for value in everything) not in (1, 2):
         return everything
     return [*comparable, 1.15 * max(comparable)]
 
@@ -575,9 +574,9 @@ class Bar(NamedTuple):
     n: int
 
 
-def ranked(bars: Iterable[Bar], most: int = MOST_BARS) -> tuple[list[Bar], int]:
-    """Sort by value and keep the first; also say how many are left out."""
-    ordered = sorted(bars, key=lambda bar: (-bar.value, bar.name))
+def ranked(bars: Iterable[Bar], most: int = MOST_BARS, few_last: bool = False) -> tuple[list[Bar], int]:
+    """Sort by value and keep the first, those of hardly any behind the others; also say how many are left out."""
+    ordered = sorted(bars, key=lambda bar: (few_last and bar.n < FEW, -bar.value, bar.name))
     return ordered[:most], max(0, len(ordered) - most)
 
 

@@ -57,6 +57,9 @@ def develop(
     said = " ".join(finding(line.name, line.points, kind) for line in series)
     is_stock = here.kpi(first).fact != "incidents"
     subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
+    shaded = charts.flagged(series[0].points)
+    if len(shaded) > 1:
+        subtitle += f" · shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}"
     if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
         subtitle += " · grey: n under 5"
     return Figure(question, subtitle, chart, said)
@@ -65,12 +68,11 @@ def develop(
 def split(here: View, question: str, name: str, column: str) -> Figure | None:
     """Draw a KPI for each member of a column, the greatest first. None where nothing has a value."""
     members = here.members(name, column)
-    bars, left_out = charts.ranked(
-        charts.Bar(filters.member(column, member), value, n) for member, value, n in members if value is not None
-    )
+    kind = here.kind(name)
+    found = [charts.Bar(filters.member(column, member), value, n) for member, value, n in members if value is not None]
+    bars, left_out = charts.ranked(found, few_last=kind != "count")
     if not bars:
         return None
-    kind = here.kind(name)
     whole = here.reading(name)
     mark = whole.value if kind != "count" else None
     chart = charts.by_member(bars, unit(here, name), here.colours, mark=mark)

@@ -380,6 +380,25 @@ def _long(wide: pl.DataFrame, members: Sequence[Kpi], by: tuple[str, ...], grain
     return pl.concat(parts)
 
 
+OPEN_ROWS = """
+select
+    i.*,
+    s.from_day,
+    coalesce(least(s.until_day, c.as_of_day), c.as_of_day) as gone_day
+from store.open_spans as s
+join (
+    select source, (as_of at time zone 'UTC' at time zone zone.value)::date as as_of_day
+    from main.sources
+    cross join (select value from store.settings where name = 'reporting_timezone') as zone
+) as c
+    on s.source = c.source
+join main.incidents as i
+    on s.source = i.source
+    and s.incident_id = i.incident_id
+"""
+"""What `incident_days` is made of: an incident from its first to its last open day, before the days are drawn."""
+
+
 def _stock(
     warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], grain: str | None
 ) -> pl.DataFrame:
@@ -388,40 +407,100 @@ def _stock(
     condition = _filter(warehouse, "incident_days", scope, "d")
     bound: dict[str, Any] = {"since": scope.since, "until": scope.until, **condition.values}
     bucket = f"date_trunc('{grain}', day)::date" if grain else "date '0001-01-01'"
-    days = f"select {bucket} as period, {'max(day) as day' if members[0].takes_last_day else 'day'} from kpi.calendar"
-    days += " where ($since::date is null or day >= $since) and ($until::date is null or day <= $until)"
-    days += " group by period" if members[0].takes_last_day else ""
-    rows = "select open_days.* from main.incident_days as open_days semi join wanted on open_days.day = wanted.day"
-    calls = []
-    for one in members:
-        calls += [f'kpi.{one.name}(d)::double as "{one.name}"', f'kpi.{one.name}_n(d)::bigint as "{one.name}_n"']
-    member_table = f"select distinct {', '.join(keys)} from chosen as d where true" if keys else "select 1 as one"
-    for name in by:
-        if name in MANY_VALUED:
-            rows = f"select * replace (unnest({name}) as {name}) from ({rows})"
-    join_keys = "".join(f" and chosen.{key} is not distinct from grid.{key}" for key in keys)
-    grid_keys = "".join(f"grid.{key}, " for key in keys)
+    wanted = (
+        f"select {bucket} as period, min(day) as first_day, max(day) as day, count(*) as days from kpi.calendar"
+        " where ($since::date is null or day >= $since) and ($until::date is null or day <= $until) group by period"
+    )
+    compose = _on_last_day if members[0].takes_last_day else _on_all_days
+    groups = [*keys, *(["period"] if grain else [])]
+    group = f"group by {', '.join(groups)}" if groups else ""
+    # A person's days are drawn from spans directly: unfolding every incident into its days first costs 20 times as much.
     query = f"""
 with wanted as materialized (
-    {days}
+    {wanted}
 ),
-chosen as materialized (
-    select d.* from ({rows}) as d where true {condition.text}
+open_rows as (
+    {OPEN_ROWS}
 ),
-grid as (
-    select wanted.period, wanted.day, members.* from wanted cross join ({member_table}) as members
-),
-filled as (
-    select {grid_keys} grid.period, grid.day, chosen.incident_id, chosen.excluded_as, chosen.age_seconds
-    from grid left join chosen on chosen.day = grid.day{join_keys}
-)
+{compose(keys, condition.text)}
 select
-    {_lines([*keys, *(["period"] if grain else []), *calls])}
+    {_lines([*groups, *_calls(members)])}
 from filled as d
-{"group by " + ", ".join([*keys, *(["period"] if grain else [])]) if keys or grain else ""}
+{group}
 """
-    wide = warehouse.frame(query, bound)
-    return _long(wide, members, by, grain)
+    return _long(warehouse.frame(query, bound), members, by, grain)
+
+
+def _calls(members: Sequence[Kpi]) -> list[str]:
+    if not members[0].takes_last_day:
+        # The mean over days from sums of days, which the macro over `incident_days` gives too (a test compares them).
+        return [
+            part
+            for one in members
+            for part in (
+                f'(sum(d.open_days)::double / nullif(any_value(d.days), 0))::double as "{one.name}"',
+                f'any_value(d.days)::bigint as "{one.name}_n"',
+            )
+        ]
+    return [
+        part
+        for one in members
+        for part in (f'kpi.{one.name}(d)::double as "{one.name}"', f'kpi.{one.name}_n(d)::bigint as "{one.name}_n"')
+    ]
+
+
+def _chosen(keys: Sequence[str]) -> list[str]:
+    return [f"unnest(d.{key}) as {key}" if key.strip('"') in MANY_VALUED else f"d.{key} as {key}" for key in keys]
+
+
+def _grid(keys: Sequence[str]) -> str:
+    members = f"select distinct {', '.join(keys)} from chosen" if keys else "select 1 as one"
+    return f"grid as (\n    select wanted.*, members.* from wanted cross join ({members}) as members\n)"
+
+
+def _on_last_day(keys: Sequence[str], condition: str) -> str:
+    selected = [
+        "w.period",
+        "d.incident_id",
+        "d.excluded_as",
+        "date_diff('second', d.opened_at, days.ends_at)::bigint as age_seconds",
+        *_chosen(keys),
+    ]
+    same = "".join(f" and chosen.{key} is not distinct from grid.{key}" for key in keys)
+    listed = "".join(f"grid.{key}, " for key in keys)
+    return f"""chosen as materialized (
+    select {", ".join(selected)}
+    from wanted as w
+    join store.days as days on days.day = w.day
+    join open_rows as d on d.from_day <= w.day and d.gone_day > w.day
+    where true {condition}
+),
+{_grid(keys)},
+filled as (
+    select {listed}grid.period, grid.day, chosen.incident_id, chosen.excluded_as, chosen.age_seconds
+    from grid left join chosen on chosen.period = grid.period{same}
+)"""
+
+
+def _on_all_days(keys: Sequence[str], condition: str) -> str:
+    selected = [
+        "w.period",
+        "least(d.gone_day, w.day + 1) - greatest(d.from_day, w.first_day) as open_days",
+        *_chosen(keys),
+    ]
+    same = "".join(f" and chosen.{key} is not distinct from grid.{key}" for key in keys)
+    listed = "".join(f"grid.{key}, " for key in keys)
+    return f"""chosen as materialized (
+    select {", ".join(selected)}
+    from wanted as w
+    join open_rows as d on d.from_day <= w.day and d.gone_day > w.first_day
+    where d.excluded_as is null {condition}
+),
+{_grid(keys)},
+filled as (
+    select {listed}grid.period, grid.days, coalesce(chosen.open_days, 0) as open_days
+    from grid left join chosen on chosen.period = grid.period{same}
+)"""
 
 
 def extents(warehouse: Warehouse, scope: Scope) -> list[Extent]:
@@ -498,8 +577,11 @@ def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope) -> dict[st
     asked: dict[tuple[date, date], list[str]] = {}
     for name, compared in comparisons.items():
         for days in ((compared.since, compared.until), (compared.before_since, compared.before_until)):
-            asked.setdefault(days, []).append(name)
+            # What is compared is mostly the very range that was asked for.
+            if days != reach:
+                asked.setdefault(days, []).append(name)
     answers = {days: _by_name(values(warehouse, wanted, scope.within(*days))) for days, wanted in asked.items()}
+    answers[reach] = {**current, **answers.get(reach, {})}
     return {
         name: Change(
             kpi(warehouse, name),
@@ -702,17 +784,30 @@ def incidents(
         else f"i.{name}"
         for name in INCIDENT_COLUMNS
     ]
+    order = f"order by i.{sort} {'desc' if descending else 'asc'} nulls last, i.source, i.incident_id"
+    # The page's keys first: only they are worth fetching whole.
     query = f"""
+with page as (
+    select
+        i.source,
+        i.incident_id,
+        count(*) over () as total
+    from main.incidents as i
+    where ($since::date is null or i.{counted_on} >= $since)
+        and ($until::date is null or i.{counted_on} <= $until)
+        {" ".join(parts)}
+    {order}
+    limit {int(limit)}
+    offset {int(offset)}
+)
 select
     {_lines(shown)},
-    count(*) over () as total
+    page.total
 from main.incidents as i
-where ($since::date is null or i.{counted_on} >= $since)
-    and ($until::date is null or i.{counted_on} <= $until)
-    {" ".join(parts)}
-order by i.{sort} {"desc" if descending else "asc"} nulls last, i.source, i.incident_id
-limit {int(limit)}
-offset {int(offset)}
+join page
+    on i.source = page.source
+    and i.incident_id = page.incident_id
+{order}
 """
     rows = warehouse.frame(query, bound)
     return Incidents(rows.drop("total"), rows["total"][0] if rows.height else 0)
@@ -783,7 +878,8 @@ AGE_CLASSES = ("under 1 day", "1 to 3 days", "3 to 7 days", "7 to 30 days", "ove
 def backlog_ages(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     """Incidents open at the end of the scope's last complete day by age: `age_class`, `n`."""
     condition = _filter(warehouse, "incident_days", scope, "d")
-    query = (SQL / "backlog_ages.sql").read_text(encoding="utf-8").replace("-- and the filters", condition.text)
+    text = (SQL / "backlog_ages.sql").read_text(encoding="utf-8")
+    query = text.replace("-- and the filters", condition.text).replace("open_rows", f"({OPEN_ROWS})")
     found = dict(warehouse.frame(query, {**condition.values, "until": scope.until}).iter_rows())
     return pl.DataFrame({"age_class": AGE_CLASSES, "n": [found.get(place, 0) for place in range(5)]})
 

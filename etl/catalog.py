@@ -236,14 +236,14 @@ def _grouped(grain: str, dimension: str, fact: str, counted_on: str, days: str, 
     table = f"main.{fact} as fact"
     if fact == "incident_days":
         # A stock is taken on a bucket's last day; a day without any open incident is a day, too.
-        match, members, kept = "", "", "day"
+        match, crossed, kept = "", "", "day"
         if dimension != "all":
-            members = f" cross join (select distinct {dimension} from main.incident_days) as members"
+            crossed = f" cross join (select distinct {dimension} from main.incident_days) as members"
             match = f" and days.{dimension} is not distinct from members.{dimension}"
             kept = f"day, {dimension}"
         table = (
             f"(select calendar.day, {'' if dimension == 'all' else f'members.{dimension}, '}days.* exclude ({kept})"
-            f" from kpi.calendar as calendar{members}"
+            f" from kpi.calendar as calendar{crossed}"
             f" left join main.incident_days as days on calendar.day = days.day{match}) as fact"
         )
         if days == "last":

@@ -25,7 +25,9 @@ TABLES = (
 START = datetime(2025, 3, 3, 8)
 
 
-def line(number: int, version: int, state: str, minute: int, title: str = "Mail is down", group: str = "Messaging") -> str:
+def line(
+    number: int, version: int, state: str, minute: int, title: str = "Mail is down", group: str = "Messaging"
+) -> str:
     """Give one row of history, `minute` minutes after START."""
     at = START + timedelta(minutes=minute)
     opened = START + timedelta(minutes=number)

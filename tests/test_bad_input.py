@@ -76,7 +76,9 @@ def truncated_zip(folder: Path) -> Path:
 
 
 def cut_json(folder: Path) -> Path:
-    (folder / "cut.json").write_text('{"result": [{"number": "INC1", "state": "New", "opened_at": "2025-03-03 08:00:00"},')
+    (folder / "cut.json").write_text(
+        '{"result": [{"number": "INC1", "state": "New", "opened_at": "2025-03-03 08:00:00"},'
+    )
     return folder / "cut.json"
 
 
@@ -161,7 +163,10 @@ def test_a_file_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--timezone", "Mars/Base"], "timezone: time zone 'Mars/Base' is unknown; use an IANA name such as Europe/Berlin"),
+        (
+            ["--timezone", "Mars/Base"],
+            "timezone: time zone 'Mars/Base' is unknown; use an IANA name such as Europe/Berlin",
+        ),
         (["--as-of", "soon"], "as_of is 'soon'; write it like 2026-01-31T18:00:00Z"),
         (["--name", "../../etc"], "'../../etc' cannot name a source"),
         (["--map", "none.toml"], "none.toml: there is no such mapping file"),

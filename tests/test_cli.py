@@ -50,8 +50,7 @@ def test_a_load_says_what_got_in_and_complains_on_stderr(tmp_path: Path, capsys:
     file = exports.write(tmp_path / "closed.csv", CLOSED)
     assert ran(capsys, "load", file, "--as", "servicenow", "--data", tmp_path / "data") == (
         3,
-        "servicenow: loaded, 7 rows, 6 good, 1 rejected\n"
-        f"published version 1: {tmp_path}/data/incidents.duckdb\n",
+        f"servicenow: loaded, 7 rows, 6 good, 1 rejected\npublished version 1: {tmp_path}/data/incidents.duckdb\n",
         "warning: servicenow: 1 of 7 rows were rejected (14.3%, allowed are 1.0%); "
         "see `meantime rejects --source servicenow`\n",
     )
@@ -133,7 +132,10 @@ def test_days_are_included_and_read_in_the_reporting_zone(data: Path, capsys: py
         (["kpi", "mttr", "--by", "assignment_grup"], "did you mean 'assignment_group'?"),
         (["kpi", "mttr", "--where", "colour=red"], "error: column 'colour' is not one of "),
         (["kpi", "mttr", "--where", "colour"], "error: --where 'colour' must be written COLUMN=VALUE"),
-        (["kpi", "mttr", "--grain", "fortnight"], "error: grain 'fortnight' is not one of day, week, month, quarter, year"),
+        (
+            ["kpi", "mttr", "--grain", "fortnight"],
+            "error: grain 'fortnight' is not one of day, week, month, quarter, year",
+        ),
         (["kpi", "mttr", "--since", "yesterday"], "'yesterday' does not match the format '%Y-%m-%d'"),
         (
             ["kpi", "mttr", "--since", "2025-02-01", "--until", "2025-01-01"],
@@ -172,7 +174,11 @@ def test_status_tells_each_sources_last_run_and_the_age_of_the_version(
 ) -> None:
     code, out, errors = ran(capsys, "status", "--data", data, "--json")
     found = json.loads(out)
-    age, published_at, last_run = found.pop("age_seconds"), found.pop("published_at"), found["sources"][0].pop("last_run")
+    age, published_at, last_run = (
+        found.pop("age_seconds"),
+        found.pop("published_at"),
+        found["sources"][0].pop("last_run"),
+    )
     assert (code, errors) == (0, "")
     assert 0 <= age < 3600
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", published_at)
@@ -278,7 +284,7 @@ def test_a_rebuild_and_a_refresh_go_through_the_command_line(
     shutil.copytree(data, copied, symlinks=True)
     assert ran(capsys, "rebuild", "--data", copied)[:2] == (
         0,
-        "desk: loaded, 7 rows, 6 good, 1 rejected\n" f"published version 2: {copied}/incidents.duckdb\n",
+        f"desk: loaded, 7 rows, 6 good, 1 rejected\npublished version 2: {copied}/incidents.duckdb\n",
     )
 
 
@@ -358,7 +364,9 @@ def test_a_busy_port_is_said_before_anything_is_done(tmp_path: Path, capsys: pyt
         port = server.getsockname()[1]
         code, _, errors = ran(capsys, "demo", "--port", port, "--data", tmp_path / "data")
     assert code == 2
-    assert errors == f"error: port {port} of localhost cannot be used (Address already in use); name another with --port\n"
+    assert (
+        errors == f"error: port {port} of localhost cannot be used (Address already in use); name another with --port\n"
+    )
     assert not (tmp_path / "data").exists()
 
 

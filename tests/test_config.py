@@ -74,7 +74,10 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("timezone = 'Mars/Base'", "timezone: time zone 'Mars/Base' is unknown; use an IANA name such as Europe/Berlin"),
+        (
+            "timezone = 'Mars/Base'",
+            "timezone: time zone 'Mars/Base' is unknown; use an IANA name such as Europe/Berlin",
+        ),
         ("timezon = 'UTC'", "key 'timezon' is not one of timezone, keep_raw, sources; did you mean 'timezone'?"),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),

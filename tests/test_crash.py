@@ -197,7 +197,9 @@ def test_two_refreshes_at_once_come_one_after_the_other(house: House) -> None:
 
 def test_a_refresh_that_may_not_wait_says_who_holds_the_store(house: House) -> None:
     with refresh.store.lock(house.data / "store", 0):
-        done = exports.meantime("--data", house.data, "--config", house.folder / "meantime.toml", "refresh", "--wait", "0")
+        done = exports.meantime(
+            "--data", house.data, "--config", house.folder / "meantime.toml", "refresh", "--wait", "0"
+        )
     assert done.returncode == 1
     assert f"error: the store is in use by process {os.getpid()} since 20" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -155,7 +155,9 @@ def test_a_stamp_in_the_future_is_no_as_of(tmp_path: Path) -> None:
     data = tmp_path / "data"
     far = 60 * 24 * 365 * 200
     refresh.load(
-        data, desk(), [exports.write(tmp_path / "0.csv", [exports.line(1, 0, "New", 90), exports.line(2, 0, "New", far)])]
+        data,
+        desk(),
+        [exports.write(tmp_path / "0.csv", [exports.line(1, 0, "New", 90), exports.line(2, 0, "New", far)])],
     )
     assert one(data, "select as_of from sources") == [(datetime(2025, 3, 3, 9, 30),)]
 

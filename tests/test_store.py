@@ -16,11 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl import archive, catalog, refresh, store
+from etl.config import Source
 from etl.sources import Options
 from etl.store import StoreError, StoreInUseError
 
 STATES = ("New", "In Progress", "On Hold", "Resolved", "Closed", "Cancelled")
 GROUPS = ("Messaging", "Desktop", "Network")
+DESK = Source("desk", "servicenow", Options("desk"))
 
 
 def test_a_second_run_waits_and_then_learns_who_has_the_store(tmp_path: Path) -> None:
@@ -159,3 +161,21 @@ def test_pieces_in_any_order_overlapping_or_twice_give_the_same_incidents(
     pieces.append(chance.choice(pieces))
     chance.shuffle(pieces)
     assert loader.facts(pieces) == loader.facts([history])
+
+
+AUDIT = "documentkey,fieldname,oldvalue,newvalue,user,sys_created_on,sys_id"
+
+
+def test_an_event_told_in_two_ways_is_the_same_whichever_came_first(tmp_path: Path) -> None:
+    incidents = exports.write(tmp_path / "list.csv", [exports.line(1, 7, "In Progress", 60)])
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(f"{AUDIT}\nINC0000001,assigned_to,,Rose,mroe,2025-03-03 08:30:00,a1\n")
+    second.write_text(f"{AUDIT}\nINC0000001,assigned_to,,Rose Moe,mroe,2025-03-03 08:30:00,a1\n")
+    found = []
+    for place, order in enumerate(([incidents, first, second], [second, first, incidents], [first, incidents, second])):
+        data = tmp_path / f"{place}"
+        for file in order:
+            refresh.load(data, DESK, [file])
+        found.append(exports.content(data / "incidents.duckdb", ["incidents", "incident_events"]))
+    assert found[0] == found[1] == found[2]
+    assert [row for row in found[0]["incident_events"] if "assigned" in row] != []
