@@ -359,8 +359,11 @@ def _restate(raw: Path, wanted: list[tuple[Source, list[Path] | None]]) -> bool:
                 entry for entry in archive.entries(raw) if entry.source == source.name and entry.reading.is_configured
             ]
         else:
-            ids = [archive.identify(file) for file in files if file.is_file() and os.access(file, os.R_OK)]
-            known = [entry for id_ in ids if (entry := archive.find(raw, source.name, id_)) is not None]
+            # Nothing is hashed for a source that has nothing in the archive yet.
+            is_new = not any((raw / source.name).glob("*"))
+            readable = [] if is_new else [file for file in files if file.is_file() and os.access(file, os.R_OK)]
+            found = [archive.find(raw, source.name, archive.identify(file)) for file in readable]
+            known = [entry for entry in found if entry is not None]
         for entry in known:
             if entry.reading.hash != reading.hash:
                 archive.restate(entry, reading)

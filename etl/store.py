@@ -108,7 +108,7 @@ PRIVATE = {
         SOURCE,
         Field("incident_id", "varchar", "Incident"),
         Field("rows", "bigint", "Snapshots"),
-        Field("span", "bigint", "Versions between first and last"),
+        Field("span", "bigint", "Versions that it has had, the first being 0"),
     ),
     "sightings": (
         SOURCE,

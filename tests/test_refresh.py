@@ -17,7 +17,7 @@ import pytest
 from etl import archive, config, publish, refresh, store
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
-from etl.refresh import Report, RefreshError
+from etl.refresh import RefreshError, Report
 from etl.sources import Options
 
 

@@ -37,7 +37,7 @@ select
     $source as source,
     snapshots.incident_id,
     count(distinct snapshots.version_number) as "rows",
-    max(snapshots.version_number) - min(snapshots.version_number) as span
+    max(snapshots.version_number) + 1 as span
 from store.snapshots as snapshots
 semi join touched
     on snapshots.source = $source
