@@ -52,8 +52,14 @@ class Entry:
     input_id: str
     """Hash of the file's name and content."""
     file: Path
-    fetched_at: datetime
+    archived_at: datetime
+    """To the microsecond: the order of inputs is that of archiving."""
     reading: Reading
+
+    @property
+    def fetched_at(self) -> datetime:
+        """When it was archived, in whole seconds like every instant of the warehouse."""
+        return self.archived_at.replace(microsecond=0)
 
     @property
     def source(self) -> str:
@@ -106,7 +112,7 @@ def keep(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
             raise ArchiveError(f"{file}: changed while it was read; run again when its export is complete")
         target.chmod(0o444)
         sync(target)
-        entry = Entry(input_id, target, datetime.now(UTC).replace(tzinfo=None, microsecond=0), reading)
+        entry = Entry(input_id, target, datetime.now(UTC).replace(tzinfo=None), reading)
         _write(entry)
     except (OSError, subprocess.CalledProcessError, ArchiveError) as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,7 +129,7 @@ def restate(entry: Entry, reading: Reading) -> None:
         ArchiveError: it cannot be written.
     """
     try:
-        _write(Entry(entry.input_id, entry.file, entry.fetched_at, reading))
+        _write(Entry(entry.input_id, entry.file, entry.archived_at, reading))
     except OSError as error:
         raise ArchiveError(f"{entry.file.parent} cannot be written: {cause(error)}") from error
 
@@ -148,7 +154,7 @@ def _write(entry: Entry) -> None:
         "input_id": entry.input_id,
         "file": entry.file.name,
         "bytes": entry.file.stat().st_size,
-        "fetched_at": entry.fetched_at.isoformat(),
+        "archived_at": entry.archived_at.isoformat(),
         "reading": _told(entry.reading),
     }
     folder = entry.file.parent
@@ -162,7 +168,7 @@ def _write(entry: Entry) -> None:
 def entries(raw: Path) -> Iterator[Entry]:
     """Yield what the archive holds, pending entries too, oldest first."""
     folders = {manifest.parent for name in (MANIFEST, PENDING) for manifest in raw.glob(f"*/*/{name}")}
-    yield from sorted((_read(folder) for folder in folders), key=lambda entry: (entry.fetched_at, entry.input_id))
+    yield from sorted((_read(folder) for folder in folders), key=lambda entry: (entry.archived_at, entry.input_id))
 
 
 def _read(folder: Path) -> Entry:
@@ -178,7 +184,7 @@ def _read(folder: Path) -> Entry:
         return Entry(
             manifest["input_id"],
             folder / manifest["file"],
-            datetime.fromisoformat(manifest["fetched_at"]),
+            datetime.fromisoformat(manifest["archived_at"]),
             Reading(
                 told["kind"],
                 options,

@@ -132,12 +132,8 @@ def test_order_and_threads_do_not_matter(threads: int) -> None:
         catalog.create_macros(con)
         con.execute("create table i (seconds_to_resolve bigint, excluded_as varchar, resolved_with_parent boolean)")
         con.executemany("insert into i values (?, null, false)", [[value] for value in values[:2000]])
-        con.execute(
-            "insert into i select unnest(?::bigint[]), null, false", [values[2000:]]
-        )
-        answers.add(
-            con.execute("select kpi.mttr(i), kpi.mttr_median(i), kpi.mttr_p90(i) from i").fetchall()[0]
-        )
+        con.execute("insert into i select unnest(?::bigint[]), null, false", [values[2000:]])
+        answers.add(con.execute("select kpi.mttr(i), kpi.mttr_median(i), kpi.mttr_p90(i) from i").fetchall()[0])
     exact = sum(values) / len(values) / 3600
     assert len(answers) == 1
     assert answers.pop()[0] == exact
@@ -153,11 +149,13 @@ def test_every_kpi_has_a_definition_and_its_columns_exist() -> None:
 
 
 def test_a_header_that_lacks_a_line_names_file_and_line(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "odd.sql").write_text("-- title:   Odd\n-- unit:    hours\n-- counted: resolved_at\n-- Prose.\nselect 1;\n")
+    (tmp_path / "odd.sql").write_text(
+        "-- title:   Odd\n-- unit:    hours\n-- counted: resolved_at\n-- Prose.\nselect 1;\n"
+    )
     monkeypatch.setattr(catalog, "KPIS", tmp_path)
     catalog.kpis.cache_clear()
     try:
-        with pytest.raises(catalog.CatalogError, match="odd.sql:4: the header has no '-- better:'"):
+        with pytest.raises(catalog.CatalogError, match=r"odd\.sql:4: the header has no '-- better:'"):
             catalog.kpis()
     finally:
         catalog.kpis.cache_clear()

@@ -166,9 +166,10 @@ def test_a_kpi_by_priority_equals_plain_sql(
 def test_what_was_odd_in_the_log_is_on_record(warehouse: query.Warehouse) -> None:
     rejected = query.rejects_by_reason(warehouse).select("field", "value", "n").rows()
     assert rejected == [("incident_state", "-100", 5)]
-    issues = {(rule, field): n for rule, field, n in query.issues_by_rule(warehouse).select(
-        "rule", "field", "incidents"
-    ).iter_rows()}
+    issues = {
+        (rule, field): n
+        for rule, field, n in query.issues_by_rule(warehouse).select("rule", "field", "incidents").iter_rows()
+    }
     assert issues["closed_without_resolving", "closed_at"] == 13
     assert issues["history_begins_late", "state"] == 2
     basis = warehouse.frame("select resolution_basis, count(*) as n from incidents group by 1 order by 1").rows()
