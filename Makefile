@@ -3,6 +3,7 @@ VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SOURCES := $(shell find etl dashboard data/sample -type f -not -name "*.pyc")
 
 .PHONY: demo test lint types bench readme requirements clean help
 
@@ -41,8 +42,7 @@ requirements:
 clean:
 	rm -rf $(VENV) data/demo build dist
 
-# The packages are hashed and pinned, then Meantime itself is installed from this folder, so that edits are seen.
-$(READY): requirements.txt pyproject.toml
+$(VENV)/.packages: requirements.txt
 	@python=""; \
 	for candidate in python3.13 python3.12 python3.11 python3 python; do \
 		if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; \
@@ -52,5 +52,9 @@ $(READY): requirements.txt pyproject.toml
 	echo "Making $(VENV) with $$($$python --version)"; \
 	$$python -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(READY)
+	@touch $@
+
+# The packages are pinned by hash; Meantime itself is built from this folder, without fetching anything.
+$(READY): $(VENV)/.packages pyproject.toml $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	@touch $@
