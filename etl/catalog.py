@@ -14,6 +14,7 @@ from etl.incident import Field
 FACTS = Path(__file__).parent / "facts"
 KPIS = Path(__file__).parent / "kpis"
 VIEWS = Path(__file__).parent / "views"
+VIEWED = ("incident_segments", "incident_days")
 
 UNITS = ("hours", "share", "incidents", "reassignments")
 BETTER = ("lower", "higher", "none")
@@ -162,7 +163,7 @@ def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[F
             f"comment on view kpi.{name} is 'One row per {grain}, dimension and member; each KPI is counted at its own date'"
         )
     for table, (row, fields) in comments.items():
-        kind = "view" if table in ("incident_segments", "incident_days") else "table"
+        kind = "view" if table in VIEWED else "table"
         con.execute(f"comment on {kind} main.{table} is {_quoted(f'One row per: {row}')}")
         for field in fields:
             con.execute(f'comment on column main.{table}."{field.name}" is {_quoted(field.comment)}')

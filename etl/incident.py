@@ -212,6 +212,15 @@ SEGMENT = (
 )
 """One row per stretch of an incident's life: view `incident_segments`."""
 
+DAY = (
+    Field("day", "date", "Day in the reporting zone at whose end the incident was open"),
+    *_pick(INCIDENT, "source", "incident_id", "excluded_as", "state", "priority", "assignment_group", "service"),
+    *_pick(INCIDENT, "services", "category", "subcategory", "configuration_item", "channel", "location", "tags"),
+    *_pick(INCIDENT, "is_major", "opened_at"),
+    Field("age_seconds", "bigint", "Seconds from opening to the end of that day"),
+)
+"""One row per incident and day at whose end it was open: view `incident_days`."""
+
 REJECTED = (
     Field("file", "varchar", "Name of the export file"),
     Field("line", "bigint", "Line or row in that file, the header being 1; null where a format has no rows"),

@@ -551,7 +551,7 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report]) -> int:
         store.put_setting(con, f"count:{table}", str(found[0] if found else 0))
     made_by = store.catalog_fingerprint()
     if store.setting(con, "catalog") != made_by:
-        comments = {**store.PUBLIC, "incident_segments": ("Stretch of an incident's life", incident.SEGMENT)}
+        comments = {**store.PUBLIC, **store.VIEWS}
         catalog.build(con, comments)
         store.put_setting(con, "catalog", made_by)
     return version

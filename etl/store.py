@@ -85,7 +85,6 @@ INPUTS = (
     Field("rows_rejected", "bigint", "Rows of it that did not"),
     Field("issues", "bigint", "Odd things noted while reading it"),
 )
-CONTENT = Field("content_hash", "ubigint", "Hash of the row's content: the last word when two versions are equally new")
 PUBLIC = {
     "incidents": ("Incident, excluded ones too", incident.INCIDENT),
     "incident_events": ("Thing that happened to an incident", incident.EVENT),
@@ -95,12 +94,16 @@ PUBLIC = {
     "sources": ("Source", SOURCES),
 }
 """Public tables: what one row of each is, and its columns."""
+VIEWS = {
+    "incident_segments": ("Stretch of an incident's life", incident.SEGMENT),
+    "incident_days": ("Incident and day at whose end it was open", incident.DAY),
+}
+"""Public views: what one row of each is, and its columns."""
 PRIVATE = {
     "versions": (
         SOURCE,
         *incident.VERSION,
         Field("as_of", "timestamp", "As-of of its export"),
-        CONTENT,
     ),
     "snapshots": (SOURCE, *incident.SNAPSHOT),
     "events": (SOURCE, *incident.GIVEN_EVENT),
@@ -131,7 +134,7 @@ PRIVATE = {
     ),
 }
 STAGED = {
-    "staged_versions": (*incident.VERSION, CONTENT),
+    "staged_versions": incident.VERSION,
     "staged_snapshots": incident.SNAPSHOT,
     "staged_events": incident.GIVEN_EVENT,
     "staged_rejected": incident.REJECTED,
@@ -279,17 +282,15 @@ def unstage(con: duckdb.DuckDBPyConnection) -> None:
 def put(con: duckdb.DuckDBPyConnection, rows: Canonical) -> None:
     """Add a chunk's rows to the staged ones."""
     for name, frame in zip(STAGED, rows, strict=True):
-        append(con, name, frame, hashed=name == "staged_versions")
+        append(con, name, frame)
 
 
-def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, *, hashed: bool = False) -> None:
-    """Append a frame to a table of the same columns; `hashed` adds the hash of each row's content."""
+def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Append a frame to a table of the same columns."""
     if frame.height == 0:
         return
-    # MD5 and not DuckDB's own hash, which may differ between its versions.
-    content = ", md5_number_lower(to_json(chunk)::varchar) as content_hash" if hashed else ""
     con.register("chunk", frame.to_arrow())
-    con.execute(f"insert into {table} by name select *{content} from chunk")
+    con.execute(f"insert into {table} by name select * from chunk")
     con.unregister("chunk")
 
 

@@ -90,16 +90,16 @@ create or replace temp table outdated as
 select
     numbered.source,
     numbered.incident_id,
-    (coalesce(plain.updated_at, 'epoch'::timestamp), plain.as_of, plain.content_hash)
-        > (coalesce(numbered.updated_at, 'epoch'::timestamp), numbered.as_of, numbered.content_hash)
+    (coalesce(plain.updated_at, 'epoch'::timestamp), plain.as_of)
+        > (coalesce(numbered.updated_at, 'epoch'::timestamp), numbered.as_of)
         as is_numbered
 from (
-    select source, incident_id, updated_at, as_of, content_hash
+    select source, incident_id, updated_at, as_of
     from store.versions
     where version_number is null
 ) as plain
 join (
-    select source, incident_id, updated_at, as_of, content_hash
+    select source, incident_id, updated_at, as_of
     from store.versions
     where version_number is not null
 ) as numbered

@@ -56,7 +56,6 @@ create or replace temp view judged as
 select
     versions.* exclude (
         key,
-        content_hash,
         as_of,
         external_id,
         reopens_id,

@@ -4,14 +4,14 @@
 -- fact:    incident_days
 -- counted: day
 -- days:    last
--- Incidents open at the end of the last of the days given: a stock, never summed over days. A day on which nothing was open
--- needs a row without incident to be seen.
+-- Incidents open at the end of the last complete day of a period: a stock, never summed over days.
 create or replace macro kpi.backlog(d) as
     coalesce((histogram(d.day) filter (
         where d.incident_id is not null
             and d.excluded_as is null
     ))[max(d.day)], 0)::bigint;
 
+-- In your own query: the last of the days passed counts. A day on which nothing was open needs a row without incident.
 -- How many it is made of.
 create or replace macro kpi.backlog_n(d) as
     coalesce((histogram(d.day) filter (

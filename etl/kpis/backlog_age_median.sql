@@ -4,8 +4,7 @@
 -- fact:    incident_days
 -- counted: day
 -- days:    last
--- Half of the incidents open at the day's end are no older, in hours since their opening. Null when the rows are of more
--- than one day.
+-- Half of the incidents open at the end of the last complete day of a period are no older, in hours since their opening.
 create or replace macro kpi.backlog_age_median(d) as
     case
         when min(d.day) = max(d.day) then quantile_cont(d.age_seconds, 0.5) filter (
@@ -15,6 +14,7 @@ create or replace macro kpi.backlog_age_median(d) as
     ) / 3600
     end;
 
+-- In your own query: pass the rows of one day; over several days it is null.
 -- How many it is made of.
 create or replace macro kpi.backlog_age_median_n(d) as
     count(*) filter (

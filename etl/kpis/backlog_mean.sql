@@ -4,8 +4,7 @@
 -- fact:    incident_days
 -- counted: day
 -- days:    all
--- Mean over the days given of the incidents open at each day's end. A day on which nothing was open needs a row without
--- incident to be counted.
+-- Mean over the days of a period of the incidents open at each day's end.
 create or replace macro kpi.backlog_mean(d) as
     (count(*) filter (
         where d.incident_id is not null
@@ -13,6 +12,7 @@ create or replace macro kpi.backlog_mean(d) as
     ))::double
     / nullif(count(distinct d.day), 0);
 
+-- In your own query: a day on which nothing was open needs a row without incident to be counted.
 -- How many it is made of.
 create or replace macro kpi.backlog_mean_n(d) as
     count(distinct d.day);
