@@ -218,11 +218,12 @@ def _marked_encoding(block: bytes) -> str | None:
         return "utf-8"
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # UTF-16 without a mark: every other byte of plain text is zero.
-    if block[1:200:2].count(0) > 90:
-        return "utf-16-le"
-    if block[0:200:2].count(0) > 90:
-        return "utf-16-be"
+    # UTF-16 without a mark: nearly every other byte of plain text is zero.
+    sample = block[:200]
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        every_other = sample[first::2]
+        if len(every_other) > 4 and every_other.count(0) > 0.8 * len(every_other):
+            return encoding
     return None
 
 

@@ -1,0 +1,57 @@
+"""What every source must keep, found by discovery: its own example becomes canonical rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from etl import incident, sources
+from etl.reading import open_exports
+from etl.sources import Canonical, Options
+
+EXAMPLES = [(kind, name) for kind in sources.kinds() for name in sources.source(kind).EXAMPLE]
+
+
+def normalised(kind: str, file: Path, rows_at_once: int | None = None, **told: object) -> Canonical:
+    module = sources.source(kind)
+    options = Options("desk", **{**module.EXAMPLE_OPTIONS, **told})
+    (export,) = open_exports(file, options.reading())
+    plan = module.prepare(export, options)
+    chunks = [part for chunk in export.chunks() for part in chunk.iter_slices(rows_at_once or chunk.height)]
+    found = [module.normalise(chunk, plan) for chunk in chunks]
+    return Canonical(*(pl.concat(frames) for frames in zip(*found, strict=True)))
+
+
+@pytest.mark.parametrize(("kind", "name"), EXAMPLES)
+def test_an_example_becomes_canonical_rows(tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / name).write_bytes(sources.source(kind).EXAMPLE[name])
+    found = normalised(kind, tmp_path / name)
+    schemas = (incident.VERSION, incident.SNAPSHOT, incident.GIVEN_EVENT, incident.REJECTED, incident.ISSUE)
+    assert [dict(frame.schema) for frame in found] == [incident.schema(fields) for fields in schemas]
+    assert found.rejected.height == 0
+    assert found.versions.height + found.events.height > 0
+    for column in ("incident_id", "state", "opened_at"):
+        assert found.versions[column].null_count() == 0
+    assert set(found.versions["state"]) <= set(incident.STATES)
+    assert set(found.events["kind"]) <= set(incident.EVENT_KINDS)
+    assert set(found.events["actor_kind"]) | set(found.snapshots["actor_kind"]) <= set(incident.ACTOR_KINDS)
+
+
+@pytest.mark.parametrize(("kind", "name"), EXAMPLES)
+def test_the_cut_into_chunks_does_not_matter(tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / name).write_bytes(sources.source(kind).EXAMPLE[name])
+    whole, cut = normalised(kind, tmp_path / name), normalised(kind, tmp_path / name, rows_at_once=1)
+    assert whole.snapshots.equals(cut.snapshots)
+    assert whole.events.equals(cut.events)
+    assert (
+        set(whole.versions.rows(named=False)[0][:1]) <= set(cut.versions["incident_id"])
+        if whole.versions.height
+        else True
+    )
+
+
+def test_an_unknown_kind_names_the_known_ones() -> None:
+    with pytest.raises(sources.SourceError, match="kind 'servicenwo' is not one of servicenow, table; did you mean"):
+        sources.source("servicenwo")

@@ -1,0 +1,155 @@
+"""ServiceNow's exports in the shapes that people have them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl import sources
+from etl.reading import open_exports
+from etl.sources import Canonical, Options, SourceError
+
+
+def normalised(tmp_path: Path, content: str, name: str = "incident.csv", **told: Any) -> Canonical:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    options = Options("desk", **told)
+    (export,) = open_exports(file, options.reading())
+    module = sources.source("servicenow")
+    return module.normalise(export.head(), module.prepare(export, options))
+
+
+def only(found: Canonical, *columns: str) -> list[tuple[Any, ...]]:
+    return found.versions.select(columns).rows()
+
+
+LABELS = "Number,State,Priority,Opened,Channel,Assignment group,Cost center\n"
+NAMES = "number,incident_state,priority,opened_at,contact_type,assignment_group,u_cost_center\n"
+
+
+@pytest.mark.parametrize("header", [LABELS, NAMES])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "INC1,In Progress,3 - Moderate,2025-03-03 08:00:00,Self-service,Network,42\n",
+        "INC1,2,3,2025-03-03 08:00:00,self-service,Network,42\n",
+    ],
+)
+def test_labels_and_names_display_and_raw_values_mean_the_same(tmp_path: Path, header: str, row: str) -> None:
+    found = normalised(tmp_path, header + row)
+    assert only(found, "incident_id", "state", "priority", "opened_at", "channel", "assignment_group") == [
+        ("INC1", "in_progress", 3, datetime(2025, 3, 3, 8), "portal", "Network")
+    ]
+    assert list(json.loads(found.versions["attributes"][0]).values()) == ["42"]
+
+
+def test_the_table_api_with_both_values_is_read_in_utc(tmp_path: Path) -> None:
+    record = {
+        "number": {"display_value": "INC1", "value": "INC1"},
+        "state": {"display_value": "On Hold", "value": "3"},
+        "hold_reason": {"display_value": "Awaiting Vendor", "value": "4"},
+        "opened_at": {"display_value": "03.03.2025 09:00:00", "value": "2025-03-03 08:00:00"},
+        "caller_id": {"display_value": "Ann", "link": "https://x", "value": "abc"},
+    }
+    found = normalised(tmp_path, json.dumps({"result": [record]}), "x.json", timezone="Europe/Berlin")
+    assert only(found, "incident_id", "state", "opened_at", "caller") == [
+        ("INC1", "on_hold", datetime(2025, 3, 3, 8), "Ann")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("INC1,Zombie,3,2025-03-03 08:00:00,,,", "desk: status 'Zombie' is not one of new, 1, active"),
+        (
+            "INC1,New,7,2025-03-03 08:00:00,,,",
+            r"desk: priority '7' .* \[sources.desk.priority\] to one of 1, 2, 3, 4, 5",
+        ),
+        ("INC1,New,3,2025-03-03 08:00:00,Pigeon,,", r"desk: channel 'Pigeon' .* \[sources.desk.channel\]"),
+        (",New,3,2025-03-03 08:00:00,,,", "the incident's number is missing"),
+        ("INC1,New,3,,,,", "the opening stamp is missing"),
+        ("INC1,New,3,soon,,,", "opened_at 'soon' is not a stamp"),
+        ("INC1,,3,2025-03-03 08:00:00,,,", "the state is missing"),
+    ],
+)
+def test_a_row_that_cannot_be_understood_is_rejected_alone_with_its_reason(tmp_path: Path, row: str, said: str) -> None:
+    good = "INC2,New,3,2025-03-04 08:00:00,,,"
+    found = normalised(tmp_path, f"{LABELS}{row}\n{good}\n")
+    assert only(found, "incident_id") == [("INC2",)]
+    (rejected,) = found.rejected.rows(named=True)
+    assert (rejected["file"], rejected["line"]) == ("incident.csv", 2)
+    with pytest.raises(AssertionError, match=said):
+        raise AssertionError(rejected["reason"])
+
+
+def test_an_instances_own_words_are_mapped(tmp_path: Path) -> None:
+    row = "INC1,Zombie,Urgent,2025-03-03 08:00:00,Pigeon,,\n"
+    found = normalised(
+        tmp_path, LABELS + row, status={"zombie": "closed"}, priority={"Urgent": 1}, channel={"Pigeon": "other"}
+    )
+    assert only(found, "state", "priority", "channel") == [("closed", 1, "other")]
+
+
+def test_a_history_row_is_rejected_alone_and_its_incident_stays(tmp_path: Path) -> None:
+    found = normalised(
+        tmp_path,
+        "number,state,sys_mod_count,opened_at,sys_updated_on,sys_updated_by\n"
+        "INC1,New,0,2025-03-03 08:00:00,2025-03-03 08:00:00,ann\n"
+        "INC1,-100,1,2025-03-03 08:00:00,2025-03-03 09:00:00,ann\n"
+        "INC1,Awaiting User Info,2,2025-03-03 08:00:00,2025-03-03 10:00:00,system\n",
+    )
+    assert found.snapshots.select("version_number", "state", "hold_reason", "actor_kind").rows() == [
+        (0, "new", None, "person"),
+        (2, "on_hold", "caller", "automation"),
+    ]
+    assert only(found, "version_number", "state") == [(2, "on_hold")]
+    assert found.rejected["incident_id"].to_list() == ["INC1"]
+
+
+def test_the_audit_log_becomes_events(tmp_path: Path) -> None:
+    found = normalised(
+        tmp_path,
+        "Table name,Document key,Field name,Old value,New value,User,Created\n"
+        "incident,abc,State,New,On Hold,ann,2025-03-03 08:10:00\n"
+        "incident,abc,On hold reason,,Awaiting Caller,ann,2025-03-03 08:10:00\n"
+        "incident,abc,Assignment group,,Network,Workflow,2025-03-03 08:11:00\n"
+        "incident,abc,Escalation,Normal,High,system,2025-03-03 08:12:00\n"
+        "problem,xyz,State,1,2,ann,2025-03-03 08:13:00\n"
+        "incident,abc,Work notes,,hello,ann,2025-03-03 08:14:00\n"
+        "incident,abc,State,On Hold,Zombie,ann,2025-03-03 08:15:00\n",
+    )
+    columns = ("incident_key", "kind", "from_value", "to_value", "hold_reason", "actor_kind")
+    assert found.events.select(columns).rows() == [
+        ("abc", "held", "new", "on_hold", None, "person"),
+        ("abc", "other", None, "Awaiting Caller", "caller", "person"),
+        ("abc", "group_assigned", None, "Network", None, "automation"),
+        ("abc", "escalated", "Normal", "High", None, "automation"),
+        ("abc", "commented", None, "hello", None, "person"),
+    ]
+    assert found.rejected["value"].to_list() == ["Zombie"]
+
+
+def test_both_state_fields_of_one_change_are_one_event(tmp_path: Path) -> None:
+    found = normalised(
+        tmp_path,
+        "tablename,documentkey,fieldname,oldvalue,newvalue,user,sys_created_on\n"
+        "incident,abc,state,1,2,ann,2025-03-03 08:10:00\n"
+        "incident,abc,incident_state,1,2,ann,2025-03-03 08:10:00\n",
+    )
+    assert found.events["event_id"].n_unique() == 1
+
+
+def test_a_missing_column_lists_those_that_are_there(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no column for incident_id .* the file has Opened, State; .*fields\]"):
+        normalised(tmp_path, "Opened,State\n2025-03-03 08:00:00,New\n")
+
+
+def test_a_configured_column_is_taken_and_a_wrong_one_named(tmp_path: Path) -> None:
+    text = "Ticket,State,Opened\nT1,New,2025-03-03 08:00:00\n"
+    assert only(normalised(tmp_path, text, fields={"incident_id": "Ticket"}), "incident_id") == [("T1",)]
+    with pytest.raises(SourceError, match="takes incident_id from 'Tickt', which the file does not have; did you mean"):
+        normalised(tmp_path, text, fields={"incident_id": "Tickt"})
