@@ -269,6 +269,9 @@ def conform(frame: pl.DataFrame, fields: tuple[Field, ...]) -> pl.DataFrame:
     unknown = set(frame.columns) - {field.name for field in fields}
     if unknown:
         raise ValueError(f"not columns of the canonical model: {', '.join(sorted(unknown))}")
+    if not frame.columns:
+        # A selection of constants from nothing would be one row.
+        return pl.DataFrame(schema=schema(fields))
     return frame.select(
         pl.col(name).cast(type_) if name in frame.columns else pl.lit(None, type_).alias(name)
         for name, type_ in schema(fields).items()
