@@ -1,0 +1,245 @@
+"""Speed and memory, as ratios within one run; printed, and kept in RESULTS.md with the machine."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+LOG = ROOT.parent / "shared/data/servicenow_uci/incident_event_log.csv.gz"
+sys.path.insert(0, str(ROOT))
+
+
+class Result(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    measured: str
+    against: str
+    ratio: str
+    wanted: str
+
+
+class Run(NamedTuple):
+    """A finished process."""
+
+    seconds: float
+    peak_mib: float
+
+
+def run(*command: str) -> Run:
+    """Run a process of Python to its end: wall time and peak memory."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return Run(time.perf_counter() - began, usage.ru_maxrss / 1024)
+
+
+def loaded(data: Path, *files: Path) -> Run:
+    """Load ServiceNow exports as a user does."""
+    told = ("--as", "servicenow", "--name", "desk", "--timezone", "America/Sao_Paulo")
+    return run("-m", "etl", "--data", str(data), "load", *map(str, files), *told)
+
+
+def repeated_log(folder: Path, times: int = 20) -> Path:
+    """Write the real log several times under new ids."""
+    head, _, body = gzip.open(LOG, "rt", encoding="utf-8").read().partition("\n")
+    target = folder / "log.csv"
+    with target.open("w", encoding="utf-8") as out:
+        out.write(head + "\n")
+        for copy in range(times):
+            out.writelines(f"INC{copy:02d}{line[3:]}\n" for line in body.splitlines())
+    return target
+
+
+def whole_log(folder: Path) -> list[Result]:
+    """2.8 million history rows, loaded and published, against the bare script; the better of two runs each."""
+    log = repeated_log(folder)
+    ours, bare = [], []
+    for turn in range(2):
+        bare.append(run(str(HERE / "bare.py"), str(log), str(folder / f"bare{turn}.duckdb")))
+        ours.append(loaded(folder / f"data{turn}", log))
+        shutil.rmtree(folder / f"data{turn}")
+    best, shortest = min(ours), min(bare)
+    return [
+        Result(
+            "2,834,240 history rows, loaded and published",
+            f"{best.seconds:.1f} s",
+            f"bare script {shortest.seconds:.1f} s",
+            f"{best.seconds / shortest.seconds:.2f}",
+            "at most 2",
+        ),
+        Result("the same, peak memory", f"{max(run.peak_mib for run in ours):,.0f} MiB", "", "", "at most 3,072 MiB"),
+    ]
+
+
+def single_log(folder: Path) -> list[Result]:
+    """The real log once, against a straightforward pandas script for the same four KPIs."""
+    ours = min(loaded(folder / f"data{turn}", LOG) for turn in range(3))
+    theirs = min(run(str(HERE / "pandas_kpis.py"), str(LOG)) for _ in range(3))
+    ratio = ours.seconds / theirs.seconds
+    return [
+        Result("the log once", f"{ours.seconds:.2f} s", f"pandas {theirs.seconds:.2f} s", f"{ratio:.2f}", "at most 2")
+    ]
+
+
+def list_export(target: Path, rows: str, changed: int = 0) -> Path:
+    """Write a made-up list of incidents with plain SQL."""
+    con = duckdb.connect()
+    con.execute(
+        f"""
+        copy (
+            select
+                'INC' || lpad(n::varchar, 9, '0') as number,
+                case when {changed} > 0 then 'Closed' else 'Resolved' end as state,
+                (n % 5 + 1)::varchar as priority,
+                'Group ' || n % 40 as assignment_group,
+                strftime(timestamp '2024-01-01' + interval (n % 700) day, '%Y-%m-%d 08:00:00') as opened_at,
+                strftime(timestamp '2024-01-01' + interval (n % 700) day, '%Y-%m-%d 17:30:00') as resolved_at,
+                strftime(timestamp '2024-01-01' + interval (n % 700 + {changed}) day, '%Y-%m-%d 18:00:00') as sys_updated_on
+            from ({rows}) as made(n)
+        ) to '{target}' (format csv)
+        """
+    )
+    return target
+
+
+def refresh_costs_what_changed(folder: Path) -> list[Result]:
+    """5,000 changed incidents in a store of 500,000 and of 2,000,000; without the copy of the file."""
+    seconds = []
+    for size in (500_000, 2_000_000):
+        data = folder / f"store{size}"
+        loaded(data, list_export(folder / f"{size}.csv", f"select range from range({size})"))
+        times = []
+        for turn in range(1, 4):
+            change = list_export(
+                folder / f"{size}-{turn}.csv", f"select range * {size // 5000} from range(5000)", changed=turn
+            )
+            whole = loaded(data, change).seconds
+            store = data / "store/warehouse.duckdb"
+            began = time.perf_counter()
+            subprocess.run(["cp", str(store), str(folder / "copy")], check=True)
+            times.append(whole - (time.perf_counter() - began))
+        seconds.append(min(times))
+        if size == 500_000:
+            shutil.rmtree(data)
+    small, large = seconds
+    return [
+        Result(
+            "5,000 changed in 2,000,000",
+            f"{large:.2f} s",
+            f"in 500,000 {small:.2f} s",
+            f"{large / small:.2f}",
+            "at most 1.3",
+        )
+    ]
+
+
+def best(ask: Callable[[], object], times: int = 7) -> float:
+    """Give the shortest of several runs, in seconds."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        ask()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def macros_and_pages(folder: Path) -> list[Result]:
+    """A macro against the same expression by hand, and the queries of the pages, at 1,000,000 incidents."""
+    from dashboard import query
+
+    data = folder / "million"
+    loaded(data, list_export(folder / "million.csv", "select range from range(1000000)"))
+    warehouse = query.open_data(data)
+    by_hand = (
+        "(sum(i.seconds_to_resolve) filter (where i.excluded_as is null and i.resolved_with_parent is not true"
+        " and i.seconds_to_resolve is not null))::double / nullif(count(*) filter (where i.excluded_as is null"
+        " and i.resolved_with_parent is not true and i.seconds_to_resolve is not null), 0) / 3600"
+    )
+    ask = "select assignment_group, {} from incidents as i group by all"
+    macro = best(lambda: warehouse.frame(ask.format("kpi.mttr(i)")))
+    hand = best(lambda: warehouse.frame(ask.format(by_hand)))
+    last = warehouse.last_day or date(2025, 12, 1)
+    scope = query.Scope(last - timedelta(days=83), last)
+    flows = ["incident_volume", "mttr", "mttr_median", "mttr_p90", "mtta", "mtta_median", "fcr_rate", "reopen_rate"]
+    overview = best(
+        lambda: (query.changes(warehouse, flows, scope), query.trend(warehouse, flows, scope, "week")), times=3
+    )
+    backlog = best(
+        lambda: (
+            query.changes(warehouse, ["backlog"], scope),
+            query.trend(warehouse, ["incident_volume", "resolved_count", "backlog"], scope, "week"),
+            query.backlog_ages(warehouse, scope),
+        ),
+        times=3,
+    )
+    return [
+        Result(
+            "a macro", f"{macro * 1000:.1f} ms", f"by hand {hand * 1000:.1f} ms", f"{macro / hand:.2f}", "at most 1.05"
+        ),
+        Result(
+            "queries of the tiles and trends, 1,000,000 incidents",
+            f"{overview * 1000:.0f} ms",
+            "",
+            "",
+            "at most 150 ms",
+        ),
+        Result("queries of the backlog, 1,000,000 incidents", f"{backlog * 1000:.0f} ms", "", "", "at most 300 ms"),
+    ]
+
+
+BENCHMARKS = {
+    "log": whole_log,
+    "single": single_log,
+    "refresh": refresh_costs_what_changed,
+    "queries": macros_and_pages,
+}
+
+
+def table(results: list[Result]) -> str:
+    """Lay the results out as Markdown."""
+    lines = ["| what | measured | against | ratio | wanted |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*lines, *("| " + " | ".join(result) + " |" for result in results)])
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all if none")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    results = []
+    for name in names:
+        if name in ("log", "single") and not LOG.exists():
+            print(f"{name}: left out, it needs the real log in ../shared")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            results += BENCHMARKS[name](Path(folder))
+    load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
+    machine = (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+    )
+    text = f"{table(results)}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine}; load of the machine at the end: {load}.\n"
+    print(text)
+    if len(names) == len(BENCHMARKS):
+        (HERE / "RESULTS.md").write_text(f"# Speed and memory\n\nBy `make bench`.\n\n{text}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
