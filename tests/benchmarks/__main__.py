@@ -59,7 +59,8 @@ def loaded(data: Path, *files: Path) -> Run:
 
 def repeated_log(folder: Path, times: int = 20) -> Path:
     """Write the real log several times under new ids."""
-    head, _, body = gzip.open(LOG, "rt", encoding="utf-8").read().partition("\n")
+    with gzip.open(LOG, "rt", encoding="utf-8") as log:
+        head, _, body = log.read().partition("\n")
     target = folder / "log.csv"
     with target.open("w", encoding="utf-8") as out:
         out.write(head + "\n")
