@@ -42,7 +42,8 @@ semi join standing
 -- By version number, then update, then the export's as-of, whatever came first.
 create or replace temp table contests as
 select
-    *,
+    incident_id,
+    is_plain,
     mine > theirs as is_won,
     mine = theirs as is_tie
 from (
