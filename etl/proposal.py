@@ -21,6 +21,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "ticket",
         "id",
         "incident number",
+        "issue id",
         "case",
     ),
     "title": ("title", "summary", "short description", "subject", "description", "name"),

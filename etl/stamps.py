@@ -62,6 +62,7 @@ _NUMERIC = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?=$|[ ,T])")
 _ISO = re.compile(r"\d{4}([-/.])\d{1,2}\1\d{1,2}(?=$|[ T])")
 _NAMED = re.compile(r"(?:[A-Za-z]{3,9},? )?(\d{1,2})[-/. ]([A-Za-z]{3,9})\.?[-/. ,]+(\d{4}|\d{2})(?=$|[ ,T])")
 _NAMED_US = re.compile(r"(?:[A-Za-z]{3,9},? )?([A-Za-z]{3,9})\.? (\d{1,2}),? (\d{4})(?=$|[ ,T])")
+_C_TIME = re.compile(r"[A-Za-z]{3} [A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$")
 _OFFSET = re.compile(r"\d(Z|z| ?[+-]\d\d:?\d\d)$")
 _EPOCH = re.compile(r"\d{10}(\d{3})?")
 
@@ -105,7 +106,7 @@ def _look(values: Iterable[str], seen: _Seen) -> _Seen:
         elif _EPOCH.fullmatch(text):
             if seen.order is None:
                 seen = replace(seen, order="epoch_seconds" if len(text) == 10 else "epoch_milliseconds")
-        elif _NAMED.match(text) or _NAMED_US.match(text):
+        elif _NAMED.match(text) or _NAMED_US.match(text) or _C_TIME.match(text):
             if seen.order is None:
                 seen = replace(seen, order="named", shape=text)
         elif seen.unread is None:
@@ -203,6 +204,9 @@ def _format(order: str | None, found: _Seen) -> Format:
 
 
 def _named_patterns(example: str) -> tuple[str, ...]:
+    if _C_TIME.match(example):
+        # C's ctime, as Request Tracker writes it.
+        return ("%a %b %d %H:%M:%S %Y", "%a %b %e %H:%M:%S %Y")
     match = _NAMED.match(example)
     if match:
         separator = example[match.end(1)]
