@@ -10,6 +10,8 @@ GRAINS = ("day", "week", "month", "quarter", "year")
 RIPENING = ("ack_rate", "reopen_rate", "fcr_rate", "fcr_coverage")
 """KPIs whose last week still moves: an incident may yet be acknowledged, reopened or handed on."""
 RIPE_DAYS = 7
+LAG_DAYS = 7
+"""Sources are pulled at different times; one that lies further behind the others than this has ended."""
 AFTER_RESOLUTION = ("resolved_at", "first_resolved_at")
 
 DAY = timedelta(days=1)
@@ -96,57 +98,92 @@ def buckets(since: date, until: date, grain: str) -> list[Bucket]:
     return found
 
 
+def common_end(last_days: Sequence[date]) -> date | None:
+    """Give the last day that all sources reach, those apart that ended long before the others; None without any."""
+    latest = max(last_days, default=None)
+    if latest is None:
+        return None
+    return min(day for day in last_days if day >= latest - timedelta(days=LAG_DAYS))
+
+
+def _concerned(extents: Sequence[Extent], since: date, until: date, counted_at: str) -> list[Extent]:
+    """Leave out the sources that can have nothing in these days, as long as another one has."""
+    covering = [extent for extent in extents if extent.first_day <= until and extent.last_day >= since]
+    if counted_at == "day":
+        return covering
+    return [extent for extent in covering if extent.intake_end is None or extent.intake_end >= since] or covering
+
+
 def judged(bucket: Bucket, extents: Sequence[Extent], kpi: str, counted_at: str) -> Bucket:
     """Say whether a KPI may be compared in this bucket, and if not, why."""
     if not extents:
         return bucket
+    status, reason = _verdict(bucket, extents, kpi, counted_at)
+    return Bucket(bucket.since, bucket.until, status, reason)
+
+
+def _verdict(bucket: Bucket, extents: Sequence[Extent], kpi: str, counted_at: str) -> tuple[str, str]:
     last_day = max(extent.last_day for extent in extents)
-    if bucket.until > last_day:
-        return Bucket(bucket.since, bucket.until, "running", "still running")
-    for extent in extents:
-        if bucket.since < extent.first_day <= bucket.until:
-            return Bucket(
-                bucket.since, bucket.until, "partial", f"{extent.source} begins on {extent.first_day:%-d %b %Y}"
-            )
-        if bucket.since <= extent.last_day < bucket.until:
-            return Bucket(bucket.since, bucket.until, "partial", f"{extent.source} ends on {extent.last_day:%-d %b %Y}")
-        if extent.intake_end is not None and bucket.until > extent.intake_end and counted_at != "day":
-            return Bucket(
-                bucket.since,
-                bucket.until,
-                "edge",
-                f"the intake of {extent.source} stops on {extent.intake_end:%-d %b %Y}",
-            )
-        if counted_at in AFTER_RESOLUTION and extent.first_day <= bucket.until and bucket.since < extent.resolve_edge:
-            return Bucket(
-                bucket.since,
-                bucket.until,
-                "edge",
-                f"until {extent.resolve_edge:%-d %b %Y} only the quickly resolved of {extent.source} can be seen",
-            )
-    if kpi in RIPENING and bucket.until > last_day - timedelta(days=RIPE_DAYS):
-        return Bucket(bucket.since, bucket.until, "unripe", f"the last {RIPE_DAYS} days may still change")
-    return bucket
+    if bucket.since <= last_day + DAY <= bucket.until:
+        return "running", "still running"
+    concerned = _concerned(extents, bucket.since, bucket.until, counted_at)
+    if not concerned:
+        return "partial", "no source covers these days"
+    for extent in concerned:
+        if bucket.since < extent.first_day:
+            return "partial", f"{extent.source} begins on {_said(extent.first_day)}"
+        if extent.last_day < bucket.until:
+            return "partial", f"{extent.source} ends on {_said(extent.last_day)}"
+        if reason := _edge(extent, bucket.since, bucket.until, counted_at):
+            return "edge", reason
+    if kpi in RIPENING and any(bucket.until > extent.last_day - timedelta(days=RIPE_DAYS) for extent in concerned):
+        return "unripe", UNRIPE
+    return "complete", ""
+
+
+def _edge(extent: Extent, since: date, until: date, counted_at: str) -> str:
+    if extent.intake_end is not None and until > extent.intake_end and counted_at != "day":
+        return f"the intake of {extent.source} stops on {_said(extent.intake_end)}"
+    if counted_at in AFTER_RESOLUTION and since < extent.resolve_edge:
+        return f"until {_said(extent.resolve_edge)} only the quickly resolved of {extent.source} can be seen"
+    return ""
+
+
+UNRIPE = f"the last {RIPE_DAYS} days may still change"
+
+
+def _said(day: date) -> str:
+    return f"{day:%-d %b %Y}"
 
 
 def compared(since: date, until: date, extents: Sequence[Extent], kpi: str, counted_at: str) -> Comparison:
     """Choose the days to compare a range with: the same calendar months before, else as many days, weekday for weekday.
 
-    A range that still runs, or whose last days are not ripe, is compared to date.
+    A range that still runs, or whose last days are not ripe, is compared to date: up to the last day that all sources
+    in it cover.
     """
-    last_day = max((extent.last_day for extent in extents), default=until)
-    if kpi in RIPENING:
-        last_day -= timedelta(days=RIPE_DAYS)
+    concerned = _concerned(extents, since, until, counted_at)
+    if extents and not concerned:
+        return Comparison(since, until, since, until, "", reason=_uncovered(since, extents))
+    complete = common_end([extent.last_day for extent in concerned]) or until
+    last_day = complete - timedelta(days=RIPE_DAYS) if kpi in RIPENING and concerned else complete
     is_to_date = until > last_day
+    if last_day < since:
+        reason = UNRIPE if complete >= since else "nothing in this period is complete yet"
+        return Comparison(since, until, since, until, "", is_to_date, reason)
     until = min(until, last_day)
-    if until < since:
-        return Comparison(since, until, since, until, "", is_to_date, "nothing in this period is complete yet")
     before_since, before_until, words = _before(since, until)
     if is_to_date:
         words = f"to {until:%-d %b}, {words}"
-    return Comparison(
-        since, until, before_since, before_until, words, is_to_date, _why_not(before_since, until, extents, counted_at)
-    )
+    reason = _why_not(before_since, until, _concerned(extents, before_since, until, counted_at), counted_at)
+    return Comparison(since, until, before_since, before_until, words, is_to_date, reason)
+
+
+def _uncovered(since: date, extents: Sequence[Extent]) -> str:
+    last = max(extents, key=lambda extent: extent.last_day)
+    if since == last.last_day + DAY:
+        return "nothing in this period is complete yet"
+    return f"{last.source} ends on {_said(last.last_day)}" if since > last.last_day else "no source covers these days"
 
 
 def _before(since: date, until: date) -> tuple[date, date, str]:
@@ -164,16 +201,14 @@ def _before(since: date, until: date) -> tuple[date, date, str]:
     return since - shift, until - shift, words
 
 
-def _why_not(before_since: date, until: date, extents: Sequence[Extent], counted_at: str) -> str:
-    for extent in extents:
+def _why_not(before_since: date, until: date, concerned: Sequence[Extent], counted_at: str) -> str:
+    for extent in concerned:
         if before_since < extent.first_day:
-            return f"{extent.source} begins only on {extent.first_day:%-d %b %Y}"
+            return f"{extent.source} begins only on {_said(extent.first_day)}"
         if extent.last_day < until:
-            return f"{extent.source} ends on {extent.last_day:%-d %b %Y}"
-        if extent.intake_end is not None and until > extent.intake_end and counted_at != "day":
-            return f"the intake of {extent.source} stops on {extent.intake_end:%-d %b %Y}"
-        if counted_at in AFTER_RESOLUTION and before_since < extent.resolve_edge:
-            return f"until {extent.resolve_edge:%-d %b %Y} only the quickly resolved of {extent.source} can be seen"
+            return f"{extent.source} ends on {_said(extent.last_day)}"
+        if reason := _edge(extent, before_since, until, counted_at):
+            return reason
     return ""
 
 

@@ -7,7 +7,8 @@ against the warehouse's own catalog, values are bound.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -28,6 +29,8 @@ DURATIONS = {
     "acknowledged_at": "seconds_to_acknowledge",
     "first_resolved_at": "seconds_to_first_resolution",
 }
+QUOTIENTS = ("hold_share",)
+"""KPIs that divide one sum by another, so that their n is no weight."""
 SETTLED = 200
 """Below this n a mean of durations is not settled, and a tile leads with the median."""
 FEW = 5
@@ -81,6 +84,11 @@ class Kpi(NamedTuple):
     def is_count(self) -> bool:
         """Nothing counted is 0, not unknown."""
         return self.unit == "incidents" and self.name != "backlog_mean"
+
+    @property
+    def adds_up(self) -> bool:
+        """The whole is the sum of its members, or their mean weighted by n: no quantile, no quotient of two sums."""
+        return not self.name.endswith(("_median", "_p90")) and self.name not in QUOTIENTS
 
 
 def version(data: Path) -> Path | None:
@@ -156,12 +164,11 @@ class Warehouse:
             weeks.setdefault(source, []).append((monday, count))
         found = {}
         for row in self.stored("extents").iter_rows(named=True):
-            edge = row["first_day"] + timedelta(seconds=row["p90_seconds"] or 0)
             found[row["source"]] = Extent(
                 row["source"],
                 row["first_day"],
                 row["last_day"],
-                edge if row["p90_seconds"] else row["first_day"],
+                row["resolve_edge"],
                 periods.intake_end(weeks.get(row["source"], []), row["last_day"]),
             )
         return found
@@ -178,8 +185,8 @@ class Warehouse:
 
     @property
     def last_intake_day(self) -> date | None:
-        """Last complete day on which a source still took incidents in: where a reader's default period ends."""
-        return max((extent.intake_end or extent.last_day for extent in self.extents.values()), default=None)
+        """Last day on which the sources still took incidents in, covered by all of them: a default period ends there."""
+        return periods.common_end([extent.intake_end or extent.last_day for extent in self.extents.values()])
 
 
 def open_version(path: Path) -> Warehouse:
@@ -194,7 +201,13 @@ def open_version(path: Path) -> Warehouse:
         )
     except duckdb.Error as error:
         raise NoWarehouse(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
-    return Warehouse(path, connection)
+    opened = Warehouse(path, connection)
+    try:
+        assert opened.settings and opened.kpis
+    except duckdb.Error as error:
+        connection.close()
+        raise NoWarehouse(f"{path} is of another Meantime; run `meantime rebuild`") from error
+    return opened
 
 
 def open_data(data: Path) -> Warehouse:
@@ -242,27 +255,30 @@ def _nearest(name: str, choices: Iterable[str]) -> str:
 
 
 class _Filter(NamedTuple):
-    """The conditions of a scope's columns, and the values that they bind."""
+    """The conditions of a scope's columns on a row `i`, and the values that they bind."""
 
     text: str
     values: dict[str, Any]
 
 
-def _filter(warehouse: Warehouse, fact: str, scope: Scope, row: str) -> _Filter:
+def _filter(warehouse: Warehouse, fact: str, scope: Scope) -> _Filter:
     conditions, values = [], {}
     for place, (name, alternatives) in enumerate(scope.where):
-        quoted = column(warehouse, fact, name)
-        key = f"where_{place}"
-        known = [value for value in alternatives if value is not None]
-        values[key] = known
-        if warehouse.columns[fact][name].endswith("[]"):
-            condition = f"list_has_any({row}.{quoted}, ${key}::varchar[])"
-        else:
-            condition = f"list_contains(${key}::varchar[], {row}.{quoted}::varchar)"
-        if None in alternatives:
-            condition = f"({condition} or {row}.{quoted} is null)"
-        conditions.append(f"and {condition}")
+        quoted = f"i.{column(warehouse, fact, name)}"
+        type_ = warehouse.columns[fact][name]
+        known = {f"where_{place}_{at}": value for at, value in enumerate(alternatives) if value is not None}
+        values.update(known)
+        # A word that is no number matches no number: it is not an error to ask for it.
+        marks = ", ".join(f"try_cast(${key} as {type_.removesuffix('[]')})" for key in known)
+        found = [] if None not in alternatives else [f"{quoted} is null"]
+        if known:
+            found.append(f"list_has_any({quoted}, [{marks}])" if type_.endswith("[]") else f"{quoted} in ({marks})")
+        conditions.append(f"and ({' or '.join(found) or 'false'})")
     return _Filter("\n    ".join(conditions), values)
+
+
+Days = tuple[date, date]
+"""A first and a last day, both included."""
 
 
 def values(
@@ -283,67 +299,154 @@ def values(
     """
     if grain is not None and grain not in periods.GRAINS:
         raise QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}{_nearest(grain, periods.GRAINS)}")
+    return _answers(warehouse, names, scope, tuple(by), grain, ())
+
+
+def _answers(
+    warehouse: Warehouse,
+    names: Sequence[str],
+    scope: Scope,
+    by: tuple[str, ...],
+    grain: str | None,
+    parts: tuple[Days, ...],
+) -> pl.DataFrame:
+    """Answer by a grain, or for parts of time that do not overlap, each named by its first day; one query per fact and day."""
     groups: dict[tuple[str, str, bool], list[Kpi]] = {}
     for name in dict.fromkeys(names):
         one = kpi(warehouse, name)
         groups.setdefault((one.fact, one.counted_on, one.takes_last_day), []).append(one)
     found = [
-        (_stock if members[0].fact == "incident_days" else _flow)(warehouse, members, scope, tuple(by), grain)
+        (_stock if members[0].fact == "incident_days" else _flow)(warehouse, members, scope, by, grain, parts)
         for members in groups.values()
     ]
-    result = pl.concat(found, how="vertical_relaxed")
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    keys = [*by, *(["period"] if grain else [])]
+    keys = [*by, *(["period"] if grain or parts else [])]
     return (
-        result.with_columns(pl.col("kpi").replace_strict(order, return_dtype=pl.Int32).alias("_order"))
+        pl.concat(found, how="vertical_relaxed")
+        .with_columns(pl.col("kpi").replace_strict(order, return_dtype=pl.Int32).alias("_order"))
         .sort([*keys, "_order"], nulls_last=True)
         .drop("_order")
     )
 
 
-def _keys(warehouse: Warehouse, fact: str, by: Sequence[str]) -> list[str]:
-    return [column(warehouse, fact, name) for name in by]
+class _Keys(NamedTuple):
+    """What rows are grouped by: how each key is read from a row `i`, and the joins that open many-valued ones."""
+
+    read: list[str]
+    joins: str
 
 
-def _flow(
-    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], grain: str | None
-) -> pl.DataFrame:
-    """KPIs over incidents that share the day they are counted at: one scan."""
-    counted_on = members[0].counted_on
-    keys = _keys(warehouse, "incidents", by)
-    condition = _filter(warehouse, "incidents", scope, "i")
-    bound: dict[str, Any] = dict(condition.values)
-    days = [f"i.{counted_on} is not null"]
-    if scope.since is not None:
-        days.append(f"i.{counted_on} >= $since")
-        bound["since"] = scope.since
-    if scope.until is not None:
-        days.append(f"i.{counted_on} <= $until")
-        bound["until"] = scope.until
-    table = "main.incidents"
-    for name in by:
-        if name in MANY_VALUED:
-            table = f"(select * replace (unnest({name}) as {name}) from {table})"
-    selected = [f"i.{key} as {key}" for key in keys]
-    if grain is not None:
-        selected.append(f"date_trunc('{grain}', i.{counted_on})::date as period")
-    group = f"group by {', '.join(str(place + 1) for place in range(len(selected)))}" if selected else ""
-    for one in members:
-        selected += [f'kpi.{one.name}(i)::double as "{one.name}"', f'kpi.{one.name}_n(i)::bigint as "{one.name}_n"']
-    query = (
-        f"select\n    {_lines(selected)}\nfrom {table} as i\nwhere {' and '.join(days)}\n    {condition.text}\n{group}"
-    )
-    wide = warehouse.frame(query, bound)
-    if grain is not None:
-        wide = _filled(warehouse, wide, scope, by, grain)
-    return _long(wide, members, by, grain)
+def _keys(warehouse: Warehouse, fact: str, by: Sequence[str]) -> _Keys:
+    read, joins = [], []
+    for place, name in enumerate(by):
+        quoted = f"i.{column(warehouse, fact, name)}"
+        if warehouse.columns[fact][name].endswith("[]"):
+            # An incident without any is a group of its own; one that names the same twice counts once.
+            members = f"coalesce(nullif(list_distinct({quoted}), []), [null])"
+            joins.append(f"cross join unnest({members}) as many_{place}(member)")
+            quoted = f"many_{place}.member"
+        read.append(f"{quoted} as key_{place}")
+    return _Keys(read, " ".join(joins))
+
+
+def _needed(warehouse: Warehouse, members: Sequence[Kpi]) -> list[str]:
+    """Columns that the macros read: a macro packs its whole row, and with all columns packing costs more than counting."""
+    said = {word for one in members for word in re.findall(r"\w+", one.sql)}
+    return sorted(said & set(warehouse.columns["incidents"]))
 
 
 def _lines(parts: Sequence[str]) -> str:
     return ",\n    ".join(parts)
 
 
-def _range(warehouse: Warehouse, scope: Scope) -> tuple[date, date] | None:
+def _calls(members: Sequence[Kpi], row: str) -> list[str]:
+    return [
+        part
+        for one in members
+        for part in (
+            f'kpi.{one.name}({row})::double as "{one.name}"',
+            f'kpi.{one.name}_n({row})::bigint as "{one.name}_n"',
+        )
+    ]
+
+
+def _counted_within(counted_on: str, scope: Scope, parts: tuple[Days, ...]) -> _Filter:
+    conditions = [f"i.{counted_on} is not null"]
+    values: dict[str, Any] = {}
+    since = min((part[0] for part in parts), default=scope.since)
+    until = max((part[1] for part in parts), default=scope.until)
+    if since is not None:
+        conditions.append(f"i.{counted_on} >= $since")
+        values["since"] = since
+    if until is not None:
+        conditions.append(f"i.{counted_on} <= $until")
+        values["until"] = until
+    return _Filter(" and ".join(conditions), values)
+
+
+def _period(counted_on: str, grain: str | None, parts: tuple[Days, ...]) -> str | None:
+    if parts:
+        cases = " ".join(
+            f"when i.{counted_on} between date '{since}' and date '{until}' then date '{since}'"
+            for since, until in parts
+        )
+        return f"case {cases} end as period"
+    return f"date_trunc('{grain}', i.{counted_on})::date as period" if grain else None
+
+
+def _flow_rows(
+    warehouse: Warehouse,
+    members: Sequence[Kpi],
+    scope: Scope,
+    by: Sequence[str],
+    grain: str | None,
+    parts: tuple[Days, ...],
+) -> _Filter:
+    """Compose the rows that KPIs over incidents count, with their keys and periods and no column more than is read."""
+    counted_on = members[0].counted_on
+    keys = _keys(warehouse, "incidents", by)
+    within, filtered = _counted_within(counted_on, scope, parts), _filter(warehouse, "incidents", scope)
+    period = _period(counted_on, grain, parts)
+    read = [*keys.read, *([period] if period else []), *(f"i.{name}" for name in _needed(warehouse, members))]
+    text = f"select {_lines(read)} from main.incidents as i {keys.joins} where {within.text} {filtered.text}"
+    return _Filter(text, {**within.values, **filtered.values})
+
+
+def _flow(
+    warehouse: Warehouse,
+    members: Sequence[Kpi],
+    scope: Scope,
+    by: tuple[str, ...],
+    grain: str | None,
+    parts: tuple[Days, ...],
+) -> pl.DataFrame:
+    """KPIs over incidents that share the day they are counted at: one scan."""
+    rows = _flow_rows(warehouse, members, scope, by, grain, parts)
+    groups = [f"i.key_{place}" for place in range(len(by))] + (["i.period"] if grain or parts else [])
+    query = f"""
+select
+    {_lines([*groups, *_calls(members, "i")])}
+from (
+    {rows.text}
+) as i
+{_kept(groups, parts)}
+"""
+    wide = _named(warehouse.frame(query, rows.values), by)
+    if grain or (parts and not by):
+        wide = _filled(warehouse, wide, scope, by, grain, parts)
+    return _long(wide, members, [*by, *(["period"] if grain or parts else [])])
+
+
+def _kept(groups: Sequence[str], parts: tuple[Days, ...]) -> str:
+    """What lies between the parts is in none of them."""
+    return ("where i.period is not null\n" if parts else "") + (f"group by {', '.join(groups)}" if groups else "")
+
+
+def _named(wide: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    return wide.rename({f"key_{place}": name for place, name in enumerate(by)})
+
+
+def _range(warehouse: Warehouse, scope: Scope) -> Days | None:
     """The days that a scope reaches within what the sources cover."""
     if warehouse.first_day is None or warehouse.last_day is None:
         return None
@@ -352,20 +455,27 @@ def _range(warehouse: Warehouse, scope: Scope) -> tuple[date, date] | None:
     return (since, until) if since <= until else None
 
 
-def _filled(warehouse: Warehouse, wide: pl.DataFrame, scope: Scope, by: tuple[str, ...], grain: str) -> pl.DataFrame:
+def _filled(
+    warehouse: Warehouse,
+    wide: pl.DataFrame,
+    scope: Scope,
+    by: tuple[str, ...],
+    grain: str | None,
+    parts: tuple[Days, ...],
+) -> pl.DataFrame:
     """Add the buckets of the range that have no incident, for each member."""
-    reach = _range(warehouse, scope)
-    if reach is None:
-        return wide
-    starts = pl.DataFrame(
-        {"period": [bucket.since for bucket in periods.buckets(*reach, grain)]}, schema={"period": pl.Date}
-    )
+    firsts = [since for since, _ in parts]
+    if grain:
+        reach = _range(warehouse, scope)
+        if reach is None:
+            return wide
+        firsts = [bucket.since for bucket in periods.buckets(*reach, grain)]
+    starts = pl.DataFrame({"period": firsts}, schema={"period": pl.Date})
     grid = wide.select(by).unique().join(starts, how="cross") if by else starts
     return grid.join(wide, on=[*by, "period"], how="full", coalesce=True, nulls_equal=True)
 
 
-def _long(wide: pl.DataFrame, members: Sequence[Kpi], by: tuple[str, ...], grain: str | None) -> pl.DataFrame:
-    keys = [*by, *(["period"] if grain else [])]
+def _long(wide: pl.DataFrame, members: Sequence[Kpi], keys: Sequence[str]) -> pl.DataFrame:
     parts = []
     for one in members:
         value = pl.col(one.name).cast(pl.Float64)
@@ -380,127 +490,232 @@ def _long(wide: pl.DataFrame, members: Sequence[Kpi], by: tuple[str, ...], grain
     return pl.concat(parts)
 
 
-OPEN_ROWS = """
-select
-    i.*,
-    s.from_day,
-    coalesce(least(s.until_day, c.as_of_day), c.as_of_day) as gone_day
-from store.open_spans as s
-join (
-    select source, (as_of at time zone 'UTC' at time zone zone.value)::date as as_of_day
-    from main.sources
-    cross join (select value from store.settings where name = 'reporting_timezone') as zone
-) as c
-    on s.source = c.source
-join main.incidents as i
-    on s.source = i.source
-    and s.incident_id = i.incident_id
-"""
-"""What `incident_days` is made of: an incident from its first to its last open day, before the days are drawn."""
+MANY_DAYS = 40
+"""From so many days on, counts of open incidents are drawn from openings less closings instead of from each day's rows."""
 
 
 def _stock(
-    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], grain: str | None
+    warehouse: Warehouse,
+    members: Sequence[Kpi],
+    scope: Scope,
+    by: tuple[str, ...],
+    grain: str | None,
+    parts: tuple[Days, ...],
 ) -> pl.DataFrame:
     """KPIs over the incidents open at a day's end: on a bucket's last complete day, or on all of its days."""
-    keys = _keys(warehouse, "incident_days", by)
-    condition = _filter(warehouse, "incident_days", scope, "d")
-    bound: dict[str, Any] = {"since": scope.since, "until": scope.until, **condition.values}
-    bucket = f"date_trunc('{grain}', day)::date" if grain else "date '0001-01-01'"
-    wanted = (
-        f"select {bucket} as period, min(day) as first_day, max(day) as day, count(*) as days from kpi.calendar"
-        " where ($since::date is null or day >= $since) and ($until::date is null or day <= $until) group by period"
-    )
-    compose = _on_last_day if members[0].takes_last_day else _on_all_days
-    groups = [*keys, *(["period"] if grain else [])]
-    group = f"group by {', '.join(groups)}" if groups else ""
-    # A person's days are drawn from spans directly: unfolding every incident into its days first costs 20 times as much.
-    query = f"""
-with wanted as materialized (
-    {wanted}
-),
-open_rows as (
-    {OPEN_ROWS}
-),
-{compose(keys, condition.text)}
-select
-    {_lines([*groups, *_calls(members)])}
-from filled as d
-{group}
-"""
-    return _long(warehouse.frame(query, bound), members, by, grain)
+    wanted = _wanted(warehouse, scope, grain, parts)
+    found = []
+    for how, chosen in _by_shape(members, len(wanted)).items():
+        query, bound = how(warehouse, chosen, scope, by, wanted)
+        wide = _named(warehouse.frame(query, bound), by)
+        keys = [*by, *(["period"] if grain or parts else [])]
+        if not keys and wide.is_empty():
+            wide = pl.DataFrame({name: [None] for name in wide.columns})
+        found.append(_long(wide, chosen, keys))
+    return pl.concat(found, how="vertical_relaxed")
 
 
-def _calls(members: Sequence[Kpi]) -> list[str]:
-    if not members[0].takes_last_day:
-        # The mean over days from sums of days, which the macro over `incident_days` gives too (a test compares them).
-        return [
-            part
-            for one in members
-            for part in (
-                f'(sum(d.open_days)::double / nullif(any_value(d.days), 0))::double as "{one.name}"',
-                f'any_value(d.days)::bigint as "{one.name}_n"',
-            )
+Shape = Callable[..., tuple[str, dict[str, Any]]]
+
+
+def _by_shape(members: Sequence[Kpi], days: int) -> dict[Shape, list[Kpi]]:
+    shapes: dict[Shape, list[Kpi]] = {}
+    for one in members:
+        if one.name == "backlog_mean":
+            shape = _mean_open
+        else:
+            shape = _cumulated if one.name == "backlog" and days >= MANY_DAYS else _open_at_the_end
+        shapes.setdefault(shape, []).append(one)
+    return shapes
+
+
+class _Wanted(NamedTuple):
+    """A bucket's name, and the complete days of it that are looked at."""
+
+    period: date
+    first_day: date
+    day: date
+
+
+def _wanted(warehouse: Warehouse, scope: Scope, grain: str | None, parts: tuple[Days, ...]) -> list[_Wanted]:
+    first, last = warehouse.first_day, warehouse.last_day
+    if first is None or last is None:
+        return []
+    since, until = max(scope.since or first, first), min(scope.until or last, last)
+    if parts:
+        found = [_Wanted(part[0], max(part[0], first), min(part[1], last)) for part in parts]
+    elif grain:
+        found = [
+            _Wanted(bucket.since, max(bucket.since, since), min(bucket.until, until))
+            for bucket in periods.buckets(since, until, grain)
         ]
-    return [
-        part
-        for one in members
-        for part in (f'kpi.{one.name}(d)::double as "{one.name}"', f'kpi.{one.name}_n(d)::bigint as "{one.name}_n"')
-    ]
+    else:
+        found = [_Wanted(since, since, until)]
+    return [one for one in found if one.first_day <= one.day]
 
 
-def _chosen(keys: Sequence[str]) -> list[str]:
-    return [f"unnest(d.{key}) as {key}" if key.strip('"') in MANY_VALUED else f"d.{key} as {key}" for key in keys]
+def _opened_spans(wanted: Sequence[_Wanted], from_day: date | None) -> _Filter:
+    """Compose what every stock begins with: the wanted days, and the spans that touch them, before any is unfolded."""
+    bound = {
+        "from_day": from_day,
+        "to_day": max((one.day for one in wanted), default=None),
+        "periods": [one.period for one in wanted],
+        "first_days": [one.first_day for one in wanted],
+        "days": [one.day for one in wanted],
+    }
+    return _Filter((SQL / "open_spans.sql").read_text(encoding="utf-8").partition("\n")[2], bound)
 
 
-def _grid(keys: Sequence[str]) -> str:
-    members = f"select distinct {', '.join(keys)} from chosen" if keys else "select 1 as one"
+def _grid(by: Sequence[str]) -> str:
+    members = f"select distinct {_key_list(by)} from chosen" if by else "select 1 as one"
     return f"grid as (\n    select wanted.*, members.* from wanted cross join ({members}) as members\n)"
 
 
-def _on_last_day(keys: Sequence[str], condition: str) -> str:
-    selected = [
-        "w.period",
-        "d.incident_id",
-        "d.excluded_as",
-        "date_diff('second', d.opened_at, days.ends_at)::bigint as age_seconds",
-        *_chosen(keys),
-    ]
-    same = "".join(f" and chosen.{key} is not distinct from grid.{key}" for key in keys)
-    listed = "".join(f"grid.{key}, " for key in keys)
-    return f"""chosen as materialized (
-    select {", ".join(selected)}
-    from wanted as w
-    join store.days as days on days.day = w.day
-    join open_rows as d on d.from_day <= w.day and d.gone_day > w.day
-    where true {condition}
-),
-{_grid(keys)},
-filled as (
-    select {listed}grid.period, grid.day, chosen.incident_id, chosen.excluded_as, chosen.age_seconds
-    from grid left join chosen on chosen.period = grid.period{same}
-)"""
+def _key_list(by: Sequence[str], row: str = "") -> str:
+    return ", ".join(f"{row}key_{place}" for place in range(len(by)))
 
 
-def _on_all_days(keys: Sequence[str], condition: str) -> str:
-    selected = [
-        "w.period",
-        "least(d.gone_day, w.day + 1) - greatest(d.from_day, w.first_day) as open_days",
-        *_chosen(keys),
-    ]
-    same = "".join(f" and chosen.{key} is not distinct from grid.{key}" for key in keys)
-    listed = "".join(f"grid.{key}, " for key in keys)
-    return f"""chosen as materialized (
-    select {", ".join(selected)}
-    from wanted as w
-    join open_rows as d on d.from_day <= w.day and d.gone_day > w.first_day
-    where d.excluded_as is null {condition}
+def _same_keys(by: Sequence[str]) -> str:
+    return "".join(f" and chosen.key_{place} is not distinct from grid.key_{place}" for place in range(len(by)))
+
+
+def _open_at_the_end(
+    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
+) -> tuple[str, dict[str, Any]]:
+    """Macros over the rows of `incident_days` on each bucket's last day; a day without any is a day, too."""
+    spans, filtered = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
+    keys = _keys(warehouse, "incident_days", by)
+    columns = sorted({*_needed(warehouse, members), "incident_id"})
+    groups = [f"d.key_{place}" for place in range(len(by))] + ["d.period"]
+    query = f"""
+with {spans.text},
+open_days as materialized (
+    select
+        wanted.period,
+        wanted.ends_at,
+        spans.source,
+        spans.incident_id
+    from wanted
+    join spans
+        on spans.from_day <= wanted.day
+        and spans.gone_day > wanted.day
 ),
-{_grid(keys)},
+chosen as materialized (
+    select
+        open_days.period,
+        date_diff('second', i.opened_at, open_days.ends_at)::bigint as age_seconds,
+        {_lines([*keys.read, *(f"i.{name}" for name in columns)])}
+    from open_days
+    join main.incidents as i
+        on open_days.source = i.source
+        and open_days.incident_id = i.incident_id
+    {keys.joins}
+    where true
+    {filtered.text}
+),
+{_grid(by)},
 filled as (
-    select {listed}grid.period, grid.days, coalesce(chosen.open_days, 0) as open_days
-    from grid left join chosen on chosen.period = grid.period{same}
+    select
+        grid.*,
+        chosen.* exclude (period{"".join(f", key_{place}" for place in range(len(by)))})
+    from grid
+    left join chosen
+        on chosen.period = grid.period{_same_keys(by)}
+)
+select
+    {_lines([*groups, *_calls(members, "d")])}
+from filled as d
+group by {", ".join(groups)}
+"""
+    return query, {**spans.values, **filtered.values}
+
+
+def _first(wanted: Sequence[_Wanted]) -> date | None:
+    return min((one.day for one in wanted), default=None)
+
+
+def _spans_of_incidents(
+    warehouse: Warehouse, scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted], from_day: date | None
+) -> _Filter:
+    spans, filtered = _opened_spans(wanted, from_day), _filter(warehouse, "incident_days", scope)
+    keys = _keys(warehouse, "incident_days", by)
+    text = f"""
+with {spans.text},
+open_rows as materialized (
+    select
+        {_lines([*keys.read, "spans.from_day", "spans.gone_day"])}
+    from spans
+    join main.incidents as i
+        on spans.source = i.source
+        and spans.incident_id = i.incident_id
+    {keys.joins}
+    where i.excluded_as is null
+    {filtered.text}
 )"""
+    return _Filter(text, {**spans.values, **filtered.values})
+
+
+def _cumulated(
+    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
+) -> tuple[str, dict[str, Any]]:
+    """Openings less closings, cumulated: what `kpi.backlog` counts, for many days (a test compares them)."""
+    rows = _spans_of_incidents(warehouse, scope, by, wanted, _first(wanted))
+    listed = f"{_key_list(by)}, " if by else ""
+    apart = f"partition by {_key_list(by, 'grid.')} " if by else ""
+    keys = f"{_key_list(by, 'grid.')}, " if by else ""
+    query = f"""{rows.text},
+chosen as materialized (
+    select {listed}wanted.period, sum(steps.step) as step
+    from (
+        select {listed}from_day as day, count(*) as step from open_rows group by all
+        union all
+        select {listed}gone_day as day, -count(*) as step from open_rows group by all
+    ) as steps
+    asof join wanted
+        on steps.day <= wanted.day
+    group by all
+),
+{_grid(by)}
+select
+    {keys}grid.period,
+    sum(coalesce(chosen.step, 0)) over ({apart}order by grid.period)::double as backlog,
+    sum(coalesce(chosen.step, 0)) over ({apart}order by grid.period)::bigint as backlog_n
+from grid
+left join chosen
+    on chosen.period = grid.period{_same_keys(by)}
+"""
+    return query, rows.values
+
+
+def _mean_open(
+    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
+) -> tuple[str, dict[str, Any]]:
+    """Mean over a bucket's days from each span's days in it: what `kpi.backlog_mean` counts (a test compares them)."""
+    first = min((one.first_day for one in wanted), default=None)
+    rows = _spans_of_incidents(warehouse, scope, by, wanted, first)
+    listed = f"{_key_list(by)}, " if by else ""
+    keys = f"{_key_list(by, 'grid.')}, " if by else ""
+    query = f"""{rows.text},
+chosen as materialized (
+    select
+        {listed}wanted.period,
+        sum(least(gone_day, wanted.day + 1) - greatest(from_day, wanted.first_day)) as open_days
+    from open_rows
+    join wanted
+        on open_rows.from_day <= wanted.day
+        and open_rows.gone_day > wanted.first_day
+    group by all
+),
+{_grid(by)}
+select
+    {keys}grid.period,
+    coalesce(chosen.open_days, 0)::double / (grid.day - grid.first_day + 1) as backlog_mean,
+    (grid.day - grid.first_day + 1)::bigint as backlog_mean_n
+from grid
+left join chosen
+    on chosen.period = grid.period{_same_keys(by)}
+"""
+    return query, rows.values
 
 
 def extents(warehouse: Warehouse, scope: Scope) -> list[Extent]:
@@ -552,7 +767,9 @@ class Change(NamedTuple):
         """How much more it is now; None where it may not be said."""
         if self.comparison.reason or self.now is None or self.before is None:
             return None
-        if not self.kpi.is_count and min(self.now_n, self.before_n) < FEW:
+        # A count that falls to nothing has changed, however few are left; a mean of a few says nothing.
+        settled = max if self.kpi.is_count else min
+        if settled(self.now_n, self.before_n) < FEW:
             return None
         return self.now - self.before
 
@@ -569,33 +786,40 @@ def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope) -> dict[st
     reach = _range(warehouse, scope)
     if reach is None:
         return {}
-    current = _by_name(values(warehouse, names, scope))
     known = extents(warehouse, scope)
     comparisons = {
         name: periods.compared(*reach, known, name, kpi(warehouse, name).counted_at) for name in dict.fromkeys(names)
     }
-    asked: dict[tuple[date, date], list[str]] = {}
+    asked: dict[tuple[Days, Days], list[str]] = {}
     for name, compared in comparisons.items():
-        for days in ((compared.since, compared.until), (compared.before_since, compared.before_until)):
-            # What is compared is mostly the very range that was asked for.
-            if days != reach:
-                asked.setdefault(days, []).append(name)
-    answers = {days: _by_name(values(warehouse, wanted, scope.within(*days))) for days, wanted in asked.items()}
-    answers[reach] = {**current, **answers.get(reach, {})}
-    return {
-        name: Change(
-            kpi(warehouse, name),
-            *current[name],
-            *answers[compared.since, compared.until][name],
-            *answers[compared.before_since, compared.before_until][name],
-            compared,
-        )
-        for name, compared in comparisons.items()
-    }
+        asked.setdefault(_two(compared), []).append(name)
+    found = {}
+    for two, members in asked.items():
+        pairs = _pairs(warehouse, members, scope, two)
+        # What is compared is mostly the very range that was asked for.
+        whole = pairs if two[0] == reach else _pairs(warehouse, members, scope, (reach,))
+        for name in members:
+            current, now, before = (
+                whole[name, reach[0]],
+                pairs[name, two[0][0]],
+                pairs.get((name, two[1][0]), (None, 0)),
+            )
+            found[name] = Change(kpi(warehouse, name), *current, *now, *before, comparisons[name])
+    return {name: found[name] for name in comparisons}
 
 
-def _by_name(frame: pl.DataFrame) -> dict[str, tuple[float | None, int]]:
-    return {row["kpi"]: (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
+def _two(compared: Comparison) -> tuple[Days, Days]:
+    return (compared.since, compared.until), (compared.before_since, compared.before_until)
+
+
+def _pairs(
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...]
+) -> dict[tuple[str, date], tuple[float | None, int]]:
+    """Value and n by KPI and first day of the part."""
+    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)))
+    found = {(row["kpi"], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
+    nothing = {name: 0.0 if kpi(warehouse, name).is_count else None for name in names}
+    return {(name, since): (nothing[name], 0) for name in names for since, _ in parts} | found
 
 
 class Mover(NamedTuple):
@@ -615,33 +839,68 @@ def movers(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> 
     """Say which members of each column moved a KPI most, between a scope and the comparable days before.
 
     A count changes by the sum of its members' changes. A mean or share is the sum over members of n/N · value, so a
-    member contributes the change of n/N · (value - whole before): its own change and that of its weight.
+    member contributes the change of n/N · (value - whole before): its own change and that of its weight. Quantiles and
+    quotients of sums are no such sums: they have no movers. The parts of a many-valued column do not add up.
     """
     one = kpi(warehouse, name)
     reach = _range(warehouse, scope)
-    if reach is None or one.name.endswith(("_median", "_p90")):
+    if reach is None or not one.adds_up:
         return []
     compared = periods.compared(*reach, extents(warehouse, scope), name, one.counted_at)
     if compared.reason:
         return []
     found: list[Mover] = []
-    for column_name in by:
-        now = _members(warehouse, name, scope.within(compared.since, compared.until), column_name)
-        before = _members(warehouse, name, scope.within(compared.before_since, compared.before_until), column_name)
+    for column_name, members in _members(warehouse, one, scope, tuple(by), _two(compared)).items():
+        now = {member: pair for (member, since), pair in members.items() if since == compared.since}
+        before = {member: pair for (member, since), pair in members.items() if since == compared.before_since}
         found += _contributions(one, column_name, now, before)
     return sorted(found, key=lambda mover: -abs(mover.contribution))
 
 
-def _members(warehouse: Warehouse, name: str, scope: Scope, by: str) -> dict[str | None, tuple[float | None, int]]:
-    frame = values(warehouse, [name], scope, by=[by])
-    return {row[by]: (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
+Members = dict[tuple[Any, date], tuple[float | None, int]]
+"""Value and n by member and first day of the part."""
+
+
+def _members(
+    warehouse: Warehouse, one: Kpi, scope: Scope, by: tuple[str, ...], parts: tuple[Days, ...]
+) -> dict[str, Members]:
+    whole = scope.within(None, None)
+    if one.fact == "incident_days":
+        frames = {name: _answers(warehouse, [one.name], whole, (name,), None, parts) for name in by}
+        return {
+            name: {(row[name], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
+            for name, frame in frames.items()
+        }
+    found: dict[str, Members] = {name: {} for name in by}
+    # Columns with one value each are grouped in one scan; a many-valued one would multiply the others' rows.
+    single = tuple(name for name in by if name not in MANY_VALUED)
+    for names in [single, *((name,) for name in by if name in MANY_VALUED)]:
+        if not names:
+            continue
+        rows = _flow_rows(warehouse, [one], whole, names, None, parts)
+        sets = ", ".join(f"(i.period, i.key_{place})" for place in range(len(names)))
+        kept = [f"grouping(i.key_{place}) as is_without_{place}" for place in range(len(names))]
+        listed = [f"i.key_{place}" for place in range(len(names))]
+        query = f"""
+select
+    {_lines(["i.period", *listed, *kept, *_calls([one], "i")])}
+from (
+    {rows.text}
+) as i
+where i.period is not null
+group by grouping sets ({sets})
+"""
+        for row in warehouse.frame(query, rows.values).iter_rows(named=True):
+            place = next(at for at in range(len(names)) if not row[f"is_without_{at}"])
+            found[names[place]][row[f"key_{place}"], row["period"]] = (row[one.name], row[f"{one.name}_n"])
+    return found
 
 
 def _contributions(
     one: Kpi,
     column_name: str,
-    now: dict[str | None, tuple[float | None, int]],
-    before: dict[str | None, tuple[float | None, int]],
+    now: dict[Any, tuple[float | None, int]],
+    before: dict[Any, tuple[float | None, int]],
 ) -> list[Mover]:
     total_now = sum(n for _, n in now.values())
     total_before = sum(n for _, n in before.values())
@@ -652,7 +911,7 @@ def _contributions(
     for member in {**now, **before}:
         value, n = now.get(member, (None, 0))
         value_before, n_before = before.get(member, (None, 0))
-        if one.is_count:
+        if one.unit == "incidents":
             contribution = (value or 0.0) - (value_before or 0.0)
         else:
             contribution = n / total_now * ((value or 0.0) - whole_before) if n else 0.0
@@ -666,10 +925,16 @@ def _contributions(
 def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, int]]:
     """Give a column's members with their counts, most frequent first; None stands for those without one."""
     quoted = column(warehouse, "incidents", column_name)
-    if column_name in MANY_VALUED:
-        query = f"select unnest({quoted}) as member, count(*) as n from main.incidents group by 1 order by 2 desc, 1"
-    else:
-        query = f"select {quoted}::varchar as member, count(*) as n from main.incidents group by 1 order by 2 desc, 1"
+    member = f"unnest(list_distinct({quoted}))" if column_name in MANY_VALUED else quoted
+    query = f"""
+select
+    member::varchar as member,
+    n
+from (select {member} as member, count(*) as n from main.incidents group by 1)
+order by
+    n desc,
+    member
+"""
     return [(member, n) for member, n in warehouse.frame(query).iter_rows()]
 
 
@@ -688,7 +953,7 @@ def distribution(warehouse: Warehouse, name: str, scope: Scope) -> list[Bin]:
     seconds = DURATIONS.get(one.counted_at)
     if seconds is None:
         raise QueryError(f"KPI '{name}' has no durations")
-    condition = _filter(warehouse, "incidents", scope, "i")
+    condition = _filter(warehouse, "incidents", scope)
     bound = {**condition.values, "since": scope.since, "until": scope.until}
     # The macro itself says whether a row counts: its n over this one row.
     query = f"""
@@ -761,56 +1026,59 @@ def incidents(
     if sort not in INCIDENT_COLUMNS:
         raise QueryError(f"cannot sort by '{sort}'; choose one of {', '.join(INCIDENT_COLUMNS)}")
     one = kpi(warehouse, name) if name else None
-    counted_on = one.counted_on if one and one.fact == "incidents" else "opened_on"
-    condition = _filter(warehouse, "incidents", scope, "i")
-    bound: dict[str, Any] = {**condition.values, "since": scope.since, "until": scope.until}
-    parts = [condition.text]
-    if one is not None and one.fact == "incidents":
-        parts.append(
-            f"and (i.source, i.incident_id) in (select (i.source, i.incident_id) from main.incidents as i"
-            f" group by i.source, i.incident_id having kpi.{one.name}_n(i) > 0)"
-        )
+    chosen = _counted_rows(warehouse, one, scope) if one else _opened_rows(warehouse, scope)
+    bound = dict(chosen.values)
+    conditions = []
     if only_open:
-        parts.append("and i.state in ('new', 'in_progress', 'on_hold') and i.excluded_as is null")
+        conditions.append("and i.state in ('new', 'in_progress', 'on_hold') and i.excluded_as is null")
     if text:
-        parts.append(
+        conditions.append(
             "and (contains(lower(i.incident_id), lower($text)) or contains(lower(i.title), lower($text))"
             " or contains(lower(i.attributes::varchar), lower($text)))"
         )
         bound["text"] = text
     shown = [
-        f"(i.{name} at time zone 'UTC' at time zone '{warehouse.zone}')::timestamp as {name}"
+        f"(i.{name} at time zone 'UTC' at time zone $zone)::timestamp as {name}"
         if name.endswith("_at")
         else f"i.{name}"
         for name in INCIDENT_COLUMNS
     ]
     order = f"order by i.{sort} {'desc' if descending else 'asc'} nulls last, i.source, i.incident_id"
+    found = f"from main.incidents as i where {chosen.text} {' '.join(conditions)}"
     # The page's keys first: only they are worth fetching whole.
     query = f"""
-with page as (
-    select
-        i.source,
-        i.incident_id,
-        count(*) over () as total
-    from main.incidents as i
-    where ($since::date is null or i.{counted_on} >= $since)
-        and ($until::date is null or i.{counted_on} <= $until)
-        {" ".join(parts)}
-    {order}
-    limit {int(limit)}
-    offset {int(offset)}
-)
 select
-    {_lines(shown)},
-    page.total
+    {_lines(shown)}
 from main.incidents as i
-join page
-    on i.source = page.source
-    and i.incident_id = page.incident_id
+where i.rowid in (select i.rowid {found} {order} limit {int(limit)} offset {int(offset)})
 {order}
 """
-    rows = warehouse.frame(query, bound)
-    return Incidents(rows.drop("total"), rows["total"][0] if rows.height else 0)
+    rows = warehouse.frame(query, {**bound, "zone": warehouse.zone})
+    total = warehouse.frame(f"select count(*)::bigint as n {found}", bound)["n"][0]
+    return Incidents(rows, total)
+
+
+def _opened_rows(warehouse: Warehouse, scope: Scope) -> _Filter:
+    within, filtered = _counted_within("opened_on", scope, ()), _filter(warehouse, "incidents", scope)
+    return _Filter(f"{within.text} {filtered.text}", {**within.values, **filtered.values})
+
+
+def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
+    """Choose the rows that a number is made of: the KPI's own n over each says whether it counts."""
+    if one.fact == "incident_days":
+        wanted = _wanted(warehouse, scope, None, ())
+        spans, filtered = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
+        text = (
+            f"(i.source, i.incident_id) in (with {spans.text} select (spans.source, spans.incident_id) from spans"
+            " join wanted on spans.from_day <= wanted.day and spans.gone_day > wanted.day)"
+            f" and i.excluded_as is null {filtered.text}"
+        )
+        return _Filter(text, {**spans.values, **filtered.values})
+    within, filtered = _counted_within(one.counted_on, scope, ()), _filter(warehouse, "incidents", scope)
+    read = _lines(["i.rowid as place", *(f"i.{name}" for name in _needed(warehouse, [one]))])
+    rows = f"select {read} from main.incidents as i where {within.text} {filtered.text}"
+    text = f"i.rowid in (select i.place from ({rows}) as i group by i.place having kpi.{one.name}_n(i) > 0)"
+    return _Filter(text, {**within.values, **filtered.values})
 
 
 class Incident(NamedTuple):
@@ -848,6 +1116,7 @@ class Beside(NamedTuple):
     without_duration: int
     first_contact_over_1_hour: int
     first_contact_over_24_hours: int
+    still_open: int
     open_and_breached: int
 
 
@@ -855,7 +1124,7 @@ def beside(warehouse: Warehouse, name: str, scope: Scope) -> Beside:
     """Count what a KPI leaves out, to stand beside it."""
     one = kpi(warehouse, name)
     counted_on = "opened_on" if one.fact != "incidents" else one.counted_on
-    condition = _filter(warehouse, "incidents", scope, "i")
+    condition = _filter(warehouse, "incidents", scope)
     text = (SQL / "beside.sql").read_text(encoding="utf-8")
     query = text.replace("i.counted_on", f"i.{counted_on}").replace("-- and the filters", condition.text)
     row = warehouse.frame(query, {**condition.values, "since": scope.since, "until": scope.until}).row(0, named=True)
@@ -865,7 +1134,7 @@ def beside(warehouse: Warehouse, name: str, scope: Scope) -> Beside:
 
 def rhythm(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     """Openings by weekday (1 Monday to 7) and hour in the reporting zone: `weekday`, `hour`, `n`."""
-    condition = _filter(warehouse, "incidents", scope, "i")
+    condition = _filter(warehouse, "incidents", scope)
     query = (SQL / "rhythm.sql").read_text(encoding="utf-8").replace("-- and the filters", condition.text)
     return warehouse.frame(
         query, {**condition.values, "since": scope.since, "until": scope.until, "zone": warehouse.zone}
@@ -877,10 +1146,11 @@ AGE_CLASSES = ("under 1 day", "1 to 3 days", "3 to 7 days", "7 to 30 days", "ove
 
 def backlog_ages(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     """Incidents open at the end of the scope's last complete day by age: `age_class`, `n`."""
-    condition = _filter(warehouse, "incident_days", scope, "d")
+    wanted = _wanted(warehouse, scope, None, ())
+    spans, condition = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
     text = (SQL / "backlog_ages.sql").read_text(encoding="utf-8")
-    query = text.replace("-- and the filters", condition.text).replace("open_rows", f"({OPEN_ROWS})")
-    found = dict(warehouse.frame(query, {**condition.values, "until": scope.until}).iter_rows())
+    query = text.replace("-- the spans", spans.text).replace("-- and the filters", condition.text)
+    found = dict(warehouse.frame(query, {**spans.values, **condition.values}).iter_rows())
     return pl.DataFrame({"age_class": AGE_CLASSES, "n": [found.get(place, 0) for place in range(5)]})
 
 

@@ -99,10 +99,11 @@ def test_leftovers_of_a_killed_publication_go(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def oldest_duckdb(request: pytest.FixtureRequest) -> dict[str, str]:
+def oldest_duckdb(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which Python finds the oldest DuckDB that is supported."""
-    cache = request.config.cache
-    folder = Path(cache.mkdir(f"duckdb-{OLDEST_DUCKDB}")) if cache is not None else Path()
+    cache = getattr(request.config, "cache", None)
+    name = f"duckdb-{OLDEST_DUCKDB}"
+    folder = Path(cache.mkdir(name)) if cache is not None else tmp_path_factory.mktemp(name)
     if not (folder / "duckdb").is_dir():
         told = subprocess.run(
             [

@@ -1,4 +1,6 @@
 -- One row per class of age among the incidents open at the end of the last complete day.
+with
+-- the spans
 select
     case
         when age_seconds < 86400 then 0
@@ -9,23 +11,15 @@ select
     end as place,
     count(*)::bigint as n
 from (
-    select date_diff('second', d.opened_at, last_day.ends_at) as age_seconds
-    from (
-        select
-            days.day,
-            days.ends_at
-        from kpi.calendar as calendar
-        join store.days as days
-            on calendar.day = days.day
-        where $until::date is null
-            or days.day <= $until
-        order by days.day desc
-        limit 1
-    ) as last_day
-    join open_rows as d
-        on d.from_day <= last_day.day
-        and d.gone_day > last_day.day
-    where d.excluded_as is null
+    select date_diff('second', i.opened_at, wanted.ends_at) as age_seconds
+    from wanted
+    join spans
+        on spans.from_day <= wanted.day
+        and spans.gone_day > wanted.day
+    join main.incidents as i
+        on spans.source = i.source
+        and spans.incident_id = i.incident_id
+    where i.excluded_as is null
         -- and the filters
 )
 group by place;

@@ -29,6 +29,10 @@ select
     count(*) filter (
         where i.excluded_as is null
             and i.state in ('new', 'in_progress', 'on_hold')
+    ) as still_open,
+    count(*) filter (
+        where i.excluded_as is null
+            and i.state in ('new', 'in_progress', 'on_hold')
             and i.sla_met = false
     ) as open_and_breached
 from main.incidents as i

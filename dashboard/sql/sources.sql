@@ -8,12 +8,19 @@ select
     sources.is_sample,
     sources.knows_resolving,
     sources.full_export,
-    count(incidents.incident_id) as incidents,
-    max(incidents.opened_at) as newest_opened_at,
-    count(incidents.incident_id) filter (where incidents.excluded_as is not null) as excluded
+    coalesce(counted.incidents, 0) as incidents,
+    counted.newest_opened_at,
+    coalesce(counted.excluded, 0) as excluded
 from main.sources as sources
 cross join (select value from store.settings where name = 'reporting_timezone') as zone
-left join main.incidents as incidents
-    on sources.source = incidents.source
-group by all
+left join (
+    select
+        source,
+        count(*) as incidents,
+        max(opened_at) as newest_opened_at,
+        count(*) filter (where excluded_as is not null) as excluded
+    from main.incidents
+    group by source
+) as counted
+    on sources.source = counted.source
 order by sources.source;
