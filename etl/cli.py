@@ -261,7 +261,7 @@ def load(
 
 def _propose(settings: Settings, file: Path, source: Source) -> int:
     """Print a mapping file for the person to check; nothing is loaded."""
-    reading = source.options.reading()
+    reading = sources.reading(source.kind, source.options)
     try:
         exports = open_exports(file, reading)
     except ReadError as error:
@@ -558,7 +558,7 @@ def check(settings: Settings) -> int:
 def _checked(source: Source) -> Iterator[str]:
     module = sources.source(source.kind)
     for file in source.paths():
-        for export in open_exports(file, source.options.reading()):
+        for export in open_exports(file, sources.reading(source.kind, source.options)):
             plan = module.prepare(export, source.options)
             head = export.head()
             rejected = module.normalise(head, plan).rejected

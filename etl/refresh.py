@@ -424,7 +424,7 @@ def read_entry(
     store.stage(con)
     rows_in = 0
     knows_resolving = False
-    for export in open_exports(entry.file, entry.reading.options.reading()):
+    for export in open_exports(entry.file, sources.reading(entry.reading.kind, entry.reading.options)):
         plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
         # One chunk is written while the next is normalised and the one after it is read.

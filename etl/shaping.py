@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import polars as pl
 
-from etl.incident import ISSUE, REJECTED, schema
+from etl.incident import GIVEN_EVENT, ISSUE, REJECTED, Field, schema
 from etl.reading import LINE
 from etl.stamps import Format, to_utc
 
 TRUE_WORDS = frozenset({"true", "yes", "y", "1", "t", "x"})
 FALSE_WORDS = frozenset({"false", "no", "n", "0", "f"})
+EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass
@@ -201,3 +204,173 @@ def nearest(name: str, choices: Sequence[str]) -> str:
 def lowered(table: Mapping[str, object]) -> dict[str, object]:
     """Give the table with keys in lower case and without surrounding blanks."""
     return {str(key).strip().lower(): value for key, value in table.items()}
+
+
+def lookup(known: Mapping[str, object], told: Mapping[str, object]) -> Callable[[str], object]:
+    """Make a function that looks a word up, the instance's own words first; case does not matter."""
+    table = {**lowered(known), **lowered(told)}
+    return lambda word: table.get(word.strip().lower())
+
+
+def unknown(source: str, kind: str, known: Iterable[object], choices: Iterable[object], value: str | None) -> str:
+    """Say that a word has no translation, which ones do, and the key that would give it one."""
+    return (
+        f"{source}: {kind} {value!r} is not one of {', '.join(map(str, known))}; map it under "
+        f"[sources.{source}.{kind}] to one of {', '.join(map(str, choices))}"
+    )
+
+
+def translated(
+    verdicts: Verdicts,
+    values: pl.Series,
+    column: str | None,
+    *,
+    source: str,
+    kind: str,
+    known: Mapping[str, object],
+    told: Mapping[str, object],
+    choices: Sequence[object],
+    dtype: pl.DataType,
+) -> pl.Series:
+    """Translate a column of words; a word without a translation rejects its row, never a guess.
+
+    Args:
+        verdicts: where rows are rejected.
+        values: the words.
+        column: the name of their column, for the rejection; None if they have none.
+        source: the source's name.
+        kind: `status`, `priority` or `channel`: the key of the configuration that would map a word.
+        known: the source's own table.
+        told: the configuration's table, which comes first.
+        choices: our words.
+        dtype: the type of our words.
+    """
+    found = mapped(values, lookup(known, told), dtype)
+    rows = found.is_null() & values.is_not_null()
+    verdicts.reject(
+        rows, column, lambda value: unknown(source, kind, {**lowered(known), **lowered(told)}, choices, value)
+    )
+    return found
+
+
+def coalesced(chunk: pl.DataFrame, columns: Iterable[str]) -> pl.Series:
+    """Give the first value of several columns that a chunk may have; null throughout where it has none of them."""
+    present = [column for column in columns if column in chunk.columns]
+    if not present:
+        return pl.repeat(None, chunk.height, dtype=pl.String, eager=True)
+    if len(present) == 1:
+        return chunk[present[0]]
+    return chunk.select(pl.coalesce(present).alias(present[0])).to_series()
+
+
+def parts(values: pl.Series, separator: str = "\n") -> pl.Series:
+    """Read a list: a JSON list, of which objects count by their name, or parts between separators."""
+
+    def read(value: str) -> list[str] | None:
+        given: list[object] = list(value.split(separator))
+        if value.startswith("["):
+            with suppress(json.JSONDecodeError):
+                given = json.loads(value)
+        names = [
+            str(part.get("name", part.get("value", part))) if isinstance(part, dict) else str(part).strip()
+            for part in given
+        ]
+        return list(dict.fromkeys(name for name in names if name)) or None
+
+    distinct = values.drop_nulls().unique()
+    table = pl.DataFrame(
+        {"value": distinct, "parts": [read(value) for value in distinct.to_list()]},
+        schema={"value": pl.String, "parts": pl.List(pl.String)},
+    )
+    joined = pl.DataFrame({"value": values}).join(table, on="value", how="left", maintain_order="left")
+    return joined["parts"].alias(values.name)
+
+
+def rows_as(fields: tuple[Field, ...], rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+    """Make a frame of the canonical model's columns from rows that have a value for each."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
+    return pl.DataFrame(
+        {
+            name: pl.Series(values, dtype=type_)
+            for (name, type_), values in zip(schema(fields).items(), columns, strict=True)
+        }
+    )
+
+
+@dataclass
+class History:
+    """Collects the events of nested histories, and the entries of them that cannot be understood.
+
+    An entry is rejected alone: its incident and its other entries stay.
+    """
+
+    file: str
+    _events: list[tuple[object, ...]] = field(default_factory=list)
+    _rejected: list[tuple[object, ...]] = field(default_factory=list)
+
+    def add(
+        self,
+        incident_key: str | None,
+        event_id: str,
+        happened_at: datetime | None,
+        kind: str,
+        *,
+        sequence: int = 0,
+        before: str | None = None,
+        after: str | None = None,
+        hold_reason: str | None = None,
+        actor: str | None = None,
+        actor_kind: str = "unknown",
+        assignment_group: str | None = None,
+    ) -> None:
+        """Add an event; its instant is naive UTC."""
+        self._events.append(
+            (
+                incident_key,
+                event_id,
+                happened_at,
+                sequence,
+                kind,
+                before,
+                after,
+                hold_reason,
+                actor,
+                actor_kind,
+                assignment_group,
+            )
+        )
+
+    def reject(
+        self, line: int, incident_id: str | None, column: str, value: object, reason: str, entry: Mapping[str, object]
+    ) -> None:
+        """Reject an entry."""
+        said = None if value is None else str(value)
+        raw = json.dumps(entry, ensure_ascii=False, sort_keys=True, default=str)
+        self._rejected.append((self.file, line, incident_id, column, said, reason, raw))
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """The events."""
+        return rows_as(GIVEN_EVENT, self._events)
+
+    @property
+    def rejected(self) -> pl.DataFrame:
+        """The entries that did not get in."""
+        return rows_as(REJECTED, self._rejected)
+
+
+def instant(value: object) -> datetime | None:
+    """Read a stamp with an offset, or epoch milliseconds, as naive UTC of whole seconds; None if it is neither.
+
+    >>> instant("2024-01-15T10:30:00.900+0100"), instant(1705311000900)
+    (datetime.datetime(2024, 1, 15, 9, 30), datetime.datetime(2024, 1, 15, 9, 30))
+    """
+    if isinstance(value, (int, float)):
+        return EPOCH + timedelta(seconds=int(value) // 1000)
+    try:
+        stamp = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    if stamp.tzinfo is None:
+        return None
+    return stamp.astimezone(UTC).replace(tzinfo=None, microsecond=0)

@@ -12,7 +12,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -76,6 +76,13 @@ class Plan(Protocol):
     knows_resolving: bool
 
 
+def reading(kind: str, options: Options) -> ReadOptions:
+    """Give how a source's exports are read: what the options say, else what its module says in `READING`."""
+    said = options.reading()
+    usual = getattr(source(kind), "READING", {})
+    return replace(said, **{name: value for name, value in usual.items() if getattr(said, name) is None})
+
+
 def kinds() -> tuple[str, ...]:
     """Name every source that this package holds."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
@@ -94,4 +101,4 @@ def source(kind: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{kind}")
 
 
-__all__ = ["Canonical", "Export", "Options", "Plan", "SourceError", "kinds", "source"]
+__all__ = ["Canonical", "Export", "Options", "Plan", "SourceError", "kinds", "reading", "source"]

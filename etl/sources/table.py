@@ -8,7 +8,6 @@ words to ours; `[skip]` names rows that are no incidents. There is no vendor's d
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +30,19 @@ from etl.incident import (
     schema,
 )
 from etl.reading import Export
-from etl.shaping import Verdicts, actor_kind, boolean, integer, leftovers, lowered, mapped, nearest, newest, read_stamp
+from etl.shaping import (
+    Verdicts,
+    actor_kind,
+    boolean,
+    integer,
+    leftovers,
+    lowered,
+    mapped,
+    nearest,
+    newest,
+    parts,
+    read_stamp,
+)
 from etl.sources import Canonical, Options, SourceError
 
 UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "milliseconds": 0.001}
@@ -423,28 +434,8 @@ def _plain(chunk: pl.DataFrame, plan: Plan, name: str, type_: str) -> pl.Series:
 
 def _list(chunk: pl.DataFrame, plan: Plan, name: str) -> pl.Series:
     """Read a list: a JSON list, or parts separated by the map's sign (by line breaks where columns were joined)."""
-    values = _text(chunk, plan, name)
     source = plan.fields.get(name)
-    separator = (source.split if source else None) or "\n"
-
-    def read(value: str) -> list[str] | None:
-        if value.startswith("["):
-            try:
-                parts = json.loads(value)
-            except json.JSONDecodeError:
-                parts = value.split(separator)
-        else:
-            parts = value.split(separator)
-        names = [str(part.get("name", part)) if isinstance(part, dict) else str(part).strip() for part in parts]
-        return list(dict.fromkeys(name for name in names if name)) or None
-
-    distinct = values.drop_nulls().unique()
-    table = pl.DataFrame(
-        {"value": distinct, "parts": [read(value) for value in distinct.to_list()]},
-        schema={"value": pl.String, "parts": pl.List(pl.String)},
-    )
-    joined = pl.DataFrame({"value": values}).join(table, on="value", how="left", maintain_order="left")
-    return joined["parts"].alias(name)
+    return parts(_text(chunk, plan, name), (source.split if source else None) or "\n").alias(name)
 
 
 def _skipped(chunk: pl.DataFrame, plan: Plan) -> pl.Series:
