@@ -33,7 +33,18 @@ LINE = "_line"
 BLOCK_BYTES = 4 << 20
 HEAD_BYTES = 1 << 20
 CHUNK_ROWS = 100_000
-LIST_KEYS = ("records", "result", "results", "data", "incidents", "issues", "tickets", "items", "values")
+LIST_KEYS = (
+    "records",
+    "result",
+    "results",
+    "data",
+    "incidents",
+    "issues",
+    "tickets",
+    "issueChangeLogs",
+    "items",
+    "values",
+)
 
 
 class ReadError(Exception):

@@ -212,7 +212,7 @@ def lookup(known: Mapping[str, object], told: Mapping[str, object]) -> Callable[
     return lambda word: table.get(word.strip().lower())
 
 
-def unknown(source: str, kind: str, known: Iterable[object], choices: Iterable[object], value: str | None) -> str:
+def unknown(source: str, kind: str, known: Iterable[str], choices: Iterable[object], value: str | None) -> str:
     """Say that a word has no translation, which ones do, and the key that would give it one."""
     return (
         f"{source}: {kind} {value!r} is not one of {', '.join(map(str, known))}; map it under "
@@ -245,11 +245,10 @@ def translated(
         choices: our words.
         dtype: the type of our words.
     """
-    found = mapped(values, lookup(known, told), dtype)
+    table = {**lowered(known), **lowered(told)}
+    found = mapped(values, lambda word: table.get(word.strip().lower()), dtype)
     rows = found.is_null() & values.is_not_null()
-    verdicts.reject(
-        rows, column, lambda value: unknown(source, kind, {**lowered(known), **lowered(told)}, choices, value)
-    )
+    verdicts.reject(rows, column, lambda value: unknown(source, kind, table, choices, value))
     return found
 
 
