@@ -49,5 +49,7 @@ def test_the_cut_into_chunks_does_not_matter(tmp_path: Path, kind: str, name: st
 
 
 def test_an_unknown_kind_names_the_known_ones() -> None:
-    with pytest.raises(sources.SourceError, match="kind 'servicenwo' is not one of servicenow, table; did you mean"):
+    with pytest.raises(
+        sources.SourceError, match=f"kind 'servicenwo' is not one of {', '.join(sources.kinds())}; did you mean"
+    ):
         sources.source("servicenwo")

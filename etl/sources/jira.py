@@ -1,0 +1,608 @@
+"""Jira and Jira Service Management: Cloud and Data Center by their REST interfaces, and the CSV export of a list.
+
+Follows the vendor's documents "The Jira Cloud platform REST API" (v3: `/search/jql`, `/changelog/bulkfetch`), "Jira
+Server platform REST API reference" (v2: `/search` with `expand=changelog`), "Jira Service Management REST API"
+(`/request/{key}/sla`), and the CSV as the issue navigator writes it.
+
+Reads: issues, their whole change log (state, assignee, priority, group; who did it, and whether that was an app), SLA
+fields. Needs the right to browse the projects; a project or an issue that its security level hides is not there, and
+nothing says so. Limits: the CSV has no history and no zone (that of the person who exported); JQL reads dates in the zone
+of the user whose token it is, to the minute. Cannot know: escalations (Jira records none), the channel and the assignment
+group unless a custom field has them, and what was deleted: a deleted issue is just absent.
+
+An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`, `.excluded`;
+custom fields under `.fields`, as `service = "customfield_10042"` or, of a CSV, `channel = "Custom field (Channel)"`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from etl import stamps
+from etl.incident import (
+    CHANNELS,
+    PRIORITIES,
+    SNAPSHOT,
+    STATES,
+    VERSION,
+    conform,
+    schema,
+    state_change,
+)
+from etl.reading import LINE, Export
+from etl.shaping import (
+    History,
+    Verdicts,
+    actor_kind,
+    coalesced,
+    instant,
+    integer,
+    leftovers,
+    lookup,
+    lowered,
+    mapped,
+    nearest,
+    newest,
+    parts,
+    read_stamp,
+    translated,
+    unknown,
+)
+from etl.sources import Canonical, Options, SourceError
+
+STATUS: dict[str, str] = {
+    "open": "new",
+    "new": "new",
+    "to do": "new",
+    "backlog": "new",
+    "selected for development": "new",
+    "waiting for support": "new",
+    "in progress": "in_progress",
+    "work in progress": "in_progress",
+    "under investigation": "in_progress",
+    "in review": "in_progress",
+    "escalated": "in_progress",
+    "reopened": "in_progress",
+    "waiting for customer": "on_hold",
+    "pending": "on_hold",
+    "on hold": "on_hold",
+    "blocked": "on_hold",
+    "resolved": "resolved",
+    "done": "resolved",
+    "completed": "resolved",
+    "closed": "closed",
+    "canceled": "cancelled",
+    "cancelled": "cancelled",
+    "declined": "cancelled",
+}
+"""The statuses of the vendor's own workflows; "Reopened" of the classic one is work again."""
+
+HOLD_REASON: dict[str, str] = {"waiting for customer": "caller"}
+"""Status -> why it is on hold; another held status says `other`."""
+
+PRIORITY: dict[str, int] = {
+    "highest": 1,
+    "high": 2,
+    "medium": 3,
+    "low": 4,
+    "lowest": 5,
+    "blocker": 1,
+    "critical": 2,
+    "major": 3,
+    "minor": 4,
+    "trivial": 5,
+}
+"""The scheme of today and the classic one."""
+
+CHANNEL: dict[str, str] = {
+    "portal": "portal",
+    "anonymousportal": "portal",
+    "widget": "portal",
+    "email": "email",
+    "chat": "chat",
+    "slack": "chat",
+    "teams": "chat",
+    "phone": "phone",
+    "api": "api",
+    "jira": "other",
+}
+
+EXCLUDED: dict[str, str] = {"duplicate": "duplicate"}
+"""Resolutions that say the issue was no incident of its own."""
+
+AUTOMATION = ("automation for jira", "jira automation", "jira service management widget", "system")
+"""Names of the vendor's own actors; Cloud says `accountType: app` besides."""
+
+READING = {"repeated_columns": "list"}
+"""The CSV has a column of one name for each label, component and watcher."""
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "incident_id": ("issue key", "key"),
+    "external_id": ("issue id", "id"),
+    "title": ("summary", "fields.summary"),
+    "state": ("status", "fields.status.name"),
+    "hold_reason": (),
+    "priority": ("priority", "fields.priority.name"),
+    "category": ("issue type", "fields.issuetype.name"),
+    "subcategory": (),
+    "impact": (),
+    "urgency": (),
+    "is_major": (),
+    "service": ("component/s", "components", "fields.components"),
+    "configuration_item": (),
+    "assignment_group": (),
+    "assignee": ("assignee", "fields.assignee.displayname"),
+    "caller": ("reporter", "fields.reporter.displayname"),
+    "location": (),
+    "channel": (),
+    "tags": ("labels", "fields.labels"),
+    "parent_id": ("parent key", "fields.parent.key"),
+    "problem_id": (),
+    "change_id": (),
+    "resolution_code": ("resolution", "fields.resolution.name"),
+    "occurred_at": (),
+    "opened_at": ("created", "fields.created"),
+    "acknowledged_at": (),
+    "resolved_at": ("resolved", "fields.resolutiondate"),
+    "closed_at": (),
+    "updated_at": ("updated", "fields.updated"),
+    "sla_met": (),
+}
+"""Our field -> the CSV's label and the place in the JSON, in lower case; those without one come by configuration."""
+
+STAMPS = ("occurred_at", "opened_at", "acknowledged_at", "resolved_at", "closed_at", "updated_at")
+TEXTS = (
+    "external_id",
+    "title",
+    "category",
+    "subcategory",
+    "impact",
+    "urgency",
+    "configuration_item",
+    "assignment_group",
+    "assignee",
+    "caller",
+    "location",
+    "parent_id",
+    "problem_id",
+    "change_id",
+    "resolution_code",
+)
+API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00.000+0000"]}), [""])[""]
+CONTENT = ("", ".value", ".name", ".displayname", ".completedcycles")
+"""Where the JSON of a custom field has what it says."""
+
+EXAMPLE: dict[str, bytes] = {
+    "issues.csv": (
+        b"Summary,Issue key,Issue id,Issue Type,Status,Priority,Resolution,Assignee,Reporter,Created,Updated,Resolved,Labels,Labels\n"
+        b'"Card declined,\nthen charged",SUP-7,10007,Incident,Resolved,High,Done,Ann,Bob,29/Jan/24 09:15,30/Jan/24 10:00,30/Jan/24 10:00,vip,eu\n'
+        b"Cart is empty,SUP-8,10008,Incident,Waiting for customer,Low,,Ann,Cem,29/Jan/24 11:00,29/Jan/24 12:00,,,\n"
+    ),
+    "issues.json": json.dumps(
+        {
+            "issues": [
+                {
+                    "id": "10007",
+                    "key": "SUP-7",
+                    "self": "https://example.atlassian.net/rest/api/3/issue/10007",
+                    "fields": {
+                        "summary": "Card declined",
+                        "status": {"name": "Resolved", "statusCategory": {"key": "done"}},
+                        "priority": {"name": "High"},
+                        "issuetype": {"name": "Incident"},
+                        "components": [{"id": "1", "name": "Payments"}],
+                        "labels": ["vip"],
+                        "assignee": {"accountId": "a1", "displayName": "Ann", "accountType": "atlassian"},
+                        "reporter": {"accountId": "c1", "displayName": "Bob", "accountType": "customer"},
+                        "creator": {"accountId": "c1", "displayName": "Bob", "accountType": "customer"},
+                        "created": "2024-01-29T09:15:00.000+0100",
+                        "updated": "2024-01-30T10:00:00.000+0100",
+                        "resolutiondate": "2024-01-30T10:00:00.000+0100",
+                        "resolution": {"name": "Done"},
+                    },
+                    "changelog": {
+                        "startAt": 0,
+                        "maxResults": 2,
+                        "total": 2,
+                        "histories": [
+                            {
+                                "id": "900",
+                                "author": {"accountId": "a1", "displayName": "Ann", "accountType": "atlassian"},
+                                "created": "2024-01-29T09:40:00.000+0100",
+                                "items": [
+                                    {
+                                        "field": "status",
+                                        "fieldId": "status",
+                                        "fromString": "Open",
+                                        "toString": "In Progress",
+                                    },
+                                    {"field": "assignee", "fieldId": "assignee", "fromString": None, "toString": "Ann"},
+                                ],
+                            },
+                            {
+                                "id": "901",
+                                "author": {"accountId": "a1", "displayName": "Ann", "accountType": "atlassian"},
+                                "created": "2024-01-30T10:00:00.000+0100",
+                                "items": [
+                                    {
+                                        "field": "status",
+                                        "fieldId": "status",
+                                        "fromString": "In Progress",
+                                        "toString": "Resolved",
+                                    }
+                                ],
+                            },
+                        ],
+                    },
+                }
+            ]
+        }
+    ).encode(),
+    "changelogs.json": json.dumps(
+        {
+            "issueChangeLogs": [
+                {
+                    "issueId": "10007",
+                    "changeHistories": [
+                        {
+                            "id": "900",
+                            "author": {"accountId": "a1", "displayName": "Ann", "accountType": "atlassian"},
+                            "created": 1706517600000,
+                            "items": [
+                                {
+                                    "field": "status",
+                                    "fieldId": "status",
+                                    "fromString": "Open",
+                                    "toString": "In Progress",
+                                }
+                            ],
+                        }
+                    ],
+                }
+            ]
+        }
+    ).encode(),
+}
+EXAMPLE_OPTIONS: dict[str, str] = {"timezone": "Europe/Berlin"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one export is read."""
+
+    file: str
+    options: Options
+    formats: Mapping[str, stamps.Format]
+    zone: str
+    is_changelog: bool
+    knows_resolving: bool = True
+
+    @property
+    def where(self) -> str:
+        """Source and file, for messages."""
+        return f"{self.options.source}: {self.file}"
+
+
+def prepare(export: Export, options: Options) -> Plan:
+    """See which of Jira's shapes this is, and how its stamps are written.
+
+    Raises:
+        SourceError: a needed column is missing, or a configured field is none.
+        StampError: dates that cannot be read without guessing.
+    """
+    where = f"{options.source}: {export.name}"
+    for field in options.fields:
+        if field not in FIELDS:
+            raise SourceError(
+                f"{options.source}: [sources.{options.source}.fields] names '{field}', which is not one of "
+                f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
+            )
+    if "changeHistories" in export.columns:
+        return Plan(export.name, options, {}, "UTC", is_changelog=True, knows_resolving=False)
+    columns = _columns(export.columns, options)
+    is_csv = not any(column.startswith("fields.") for column in export.columns)
+    for field, label in (("incident_id", "Issue key"), ("state", "Status"), ("opened_at", "Created")):
+        if not columns[field]:
+            raise SourceError(
+                f"{where}: no column for {field} (looked for '{label}'); the file has "
+                f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]"
+            )
+    for field, told in options.fields.items():
+        if is_csv and not columns[field]:
+            raise SourceError(
+                f"{where}: [sources.{options.source}.fields] takes {field} from '{told}', "
+                f"which the file does not have{nearest(told, export.columns)}"
+            )
+    stamped = [column for field in STAMPS for column in columns[field]] if is_csv else []
+    formats = stamps.decide(export.head(), stamped, export.chunks(), told=options.date_format, where=where)
+    return Plan(export.name, options, formats, stamps.check_zone(options.timezone or "UTC"), is_changelog=False)
+
+
+def _columns(names: list[str], options: Options) -> dict[str, list[str]]:
+    """Find the columns of each field; JSON leaves out what is empty, so a chunk may have fewer than another."""
+    spelled = {name.lower(): name for name in reversed(names)}
+    found = {}
+    for field, usual in FIELDS.items():
+        told = options.fields.get(field)
+        wanted = usual
+        if told is not None:
+            bases = (told.lower(), f"fields.{told.lower()}", f"custom field ({told.lower()})")
+            wanted = tuple(f"{base}{content}" for base in bases for content in CONTENT)
+        found[field] = [spelled[name] for name in wanted if name in spelled]
+    if not found["incident_id"] and "incident_id" not in options.fields:
+        # An export whose columns were picked by hand may lack the key.
+        found["incident_id"] = found["external_id"]
+    return found
+
+
+def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    """Turn a raw chunk into canonical rows.
+
+    Args:
+        chunk: string columns and the line of each row.
+        plan: what `prepare` found.
+    """
+    if plan.is_changelog:
+        return _changelogs(chunk, plan)
+    return _issues(chunk, plan)
+
+
+def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    options = plan.options
+    columns = _columns(chunk.columns, options)
+    first = {field: names[0] if names else None for field, names in columns.items()}
+
+    def text(field: str) -> pl.Series:
+        return coalesced(chunk, columns[field])
+
+    ids = text("incident_id").str.strip_chars().replace("", None)
+    verdicts = Verdicts(chunk, plan.file, ids)
+    verdicts.reject(ids.is_null(), first["incident_id"], "the issue's key is missing")
+    made: dict[str, pl.Series] = {field: text(field) for field in TEXTS}
+    for field in STAMPS:
+        made[field] = _stamp(verdicts, chunk, plan, field, columns[field])
+    source_state = text("state")
+    verdicts.reject(source_state.is_null(), first["state"], "the status is missing")
+    state = translated(
+        verdicts, source_state, first["state"],
+        source=options.source, kind="status", known=STATUS, told=options.status, choices=STATES, dtype=pl.String(),
+    )  # fmt: skip
+    source_priority = text("priority")
+    priority = translated(
+        verdicts, source_priority, first["priority"],
+        source=options.source, kind="priority", known=PRIORITY, told=options.priority, choices=PRIORITIES, dtype=pl.Int8(),
+    )  # fmt: skip
+    source_channel = text("channel")
+    channel = translated(
+        verdicts, source_channel, first["channel"],
+        source=options.source, kind="channel", known=CHANNEL, told=options.channel, choices=CHANNELS, dtype=pl.String(),
+    )  # fmt: skip
+    excluded = mapped(made["resolution_code"], lookup(EXCLUDED, options.excluded), pl.String())
+    used = {column for names in columns.values() for column in names}
+    used |= {"self", "expand", *(column for column in chunk.columns if column.startswith("changelog."))}
+    frame = pl.DataFrame(
+        {
+            "incident_id": ids,
+            **made,
+            "state": state,
+            "source_state": source_state,
+            "priority": priority,
+            "source_priority": source_priority,
+            "channel": channel,
+            "source_channel": source_channel,
+            "services": parts(text("service")),
+            "tags": parts(text("tags")),
+            "is_major": mapped(text("is_major"), _said_yes, pl.Boolean()),
+            "sla_met": _sla_met(chunk, columns["sla_met"]),
+            "url": _address(coalesced(chunk, ["self"]), ids),
+            "reports_acknowledgement": pl.repeat("acknowledged_at" in options.fields, chunk.height, eager=True),
+            "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
+        }
+    ).with_columns(
+        pl.when(pl.col("state") == "cancelled").then(pl.lit("cancelled")).otherwise(excluded).alias("excluded_as")
+    )
+    frame = frame.with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
+    history = History(plan.file)
+    if "changelog.histories" in chunk.columns:
+        _embedded(chunk.filter(verdicts.good), frame, plan, history)
+        _note_missing(verdicts, chunk)
+    return Canonical(
+        versions=conform(newest(frame), VERSION),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=pl.concat([verdicts.rejected, history.rejected]),
+        issues=verdicts.issues,
+    )
+
+
+def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str, columns: list[str]) -> pl.Series:
+    present = [column for column in columns if column in chunk.columns]
+    if not present:
+        return pl.repeat(None, chunk.height, dtype=pl.Datetime("us"), eager=True)
+    column = present[0]
+    values = chunk[column]
+    if column.lower().endswith(".completedcycles"):
+        return mapped(values, _first_stop, pl.Datetime("us"))
+    format_ = plan.formats.get(column, API_STAMP)
+    utc, unreadable = read_stamp(verdicts, values, format_, plan.zone, plan.where)
+    if field == "opened_at":
+        verdicts.reject(values.is_null(), column, "the creation stamp is missing")
+        verdicts.reject(
+            unreadable,
+            column,
+            lambda value: f"opened_at {value!r} is not a stamp that reads {format_.order} like the others",
+        )
+    else:
+        verdicts.note(
+            unreadable,
+            "unreadable_stamp",
+            column,
+            values,
+            "cannot be read as a stamp; the incident is kept with the stamp unknown",
+        )
+    return utc
+
+
+def _said_yes(word: str) -> bool | None:
+    return {"true": True, "yes": True, "1": True, "major": True, "false": False, "no": False, "0": False}.get(
+        word.lower()
+    )
+
+
+def _address(own: pl.Series, ids: pl.Series) -> pl.Series:
+    """The page of an issue, from the address of its record."""
+    site = own.str.extract(r"^(https?://.+?)/rest/api/")
+    return pl.select(pl.concat_str([site, pl.lit("/browse/"), ids])).to_series()
+
+
+def _cycles(text: str) -> list[dict[str, Any]]:
+    found = json.loads(text) if text.startswith("[") else []
+    return [cycle for cycle in found if isinstance(cycle, dict)]
+
+
+def _first_stop(text: str) -> Any:
+    """When an SLA's first cycle ended: the first response, for "Time to first response"."""
+    stops = [instant((cycle.get("stopTime") or {}).get("epochMillis")) for cycle in _cycles(text)]
+    return min((stop for stop in stops if stop is not None), default=None)
+
+
+def _sla_met(chunk: pl.DataFrame, columns: list[str]) -> pl.Series:
+    """The verdict of an SLA field: breached in any cycle, running or not, is no; ended in time and not running, yes."""
+    completed = next((name for name in columns if name.lower().endswith(".completedcycles")), None)
+    base = completed.rsplit(".", 1)[0] if completed else next(iter(columns), "").split(".ongoingCycle")[0]
+    cycles = coalesced(chunk, [completed] if completed else []).fill_null("[]")
+    running = coalesced(chunk, [f"{base}.ongoingCycle.breached"] if base else [])
+    verdicts: list[bool | None] = []
+    for text, breached in zip(cycles, running, strict=True):
+        ended = _cycles(text)
+        if breached == "true" or any(cycle.get("breached") for cycle in ended):
+            verdicts.append(False)
+        else:
+            verdicts.append(True if ended and breached is None else None)
+    return pl.Series(verdicts, dtype=pl.Boolean)
+
+
+def _note_missing(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
+    """Say of which issues the answer held only a part of the change log."""
+    total = integer(coalesced(chunk, ["changelog.total"]))
+    held = chunk["changelog.histories"].str.json_decode(pl.List(pl.Struct({"id": pl.String}))).list.len()
+    verdicts.note(
+        total > held.fill_null(0),
+        "history_cut_off",
+        "changelog.total",
+        total,
+        "The answer held only a part of its change log: what the rest says is unknown until it is pulled",
+    )
+
+
+def _embedded(chunk: pl.DataFrame, frame: pl.DataFrame, plan: Plan, history: History) -> None:
+    """Take the change logs that came inside the issues, each with the opening itself."""
+    makers = coalesced(chunk, ["fields.creator.displayName"])
+    kinds = _kinds(makers, coalesced(chunk, ["fields.creator.accountType"]), plan.options)
+    texts = chunk["changelog.histories"].fill_null("[]")
+    rows = zip(
+        chunk[LINE], frame["incident_id"], frame["external_id"], frame["opened_at"], makers, kinds, texts, strict=True
+    )
+    for line, number, key, opened_at, maker, kind, text in rows:
+        history.add(key or number, "opened", opened_at, "opened", actor=maker, actor_kind=kind)
+        _entries(json.loads(text), key or number, number, line, plan, history)
+
+
+def _changelogs(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    """Take a page of the bulk interface: the change logs of many issues."""
+    history = History(plan.file)
+    keys = coalesced(chunk, ["issueId"])
+    verdicts = Verdicts(chunk, plan.file, keys)
+    verdicts.reject(keys.is_null(), "issueId", "the issue's id is missing")
+    for line, key, text in chunk.filter(verdicts.good).select(LINE, "issueId", "changeHistories").iter_rows():
+        _entries(json.loads(text or "[]"), key, key, line, plan, history)
+    return Canonical(
+        versions=pl.DataFrame(schema=schema(VERSION)),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=pl.concat([verdicts.rejected, history.rejected]),
+        issues=verdicts.issues,
+    )
+
+
+def _entries(
+    entries: list[dict[str, Any]], key: str, number: str | None, line: int, plan: Plan, history: History
+) -> None:
+    """Turn the entries of one change log into events."""
+    options = plan.options
+    state_of, priority_of = _states(options), lookup(PRIORITY, options.priority)
+    hold_of = lookup(HOLD_REASON, options.hold_reason)
+    group_field = options.fields.get("assignment_group", "").lower()
+    for entry in entries:
+        happened_at = instant(entry.get("created"))
+        if happened_at is None:
+            reason = f"the change log's stamp {entry.get('created')!r} has no offset and is no number of milliseconds"
+            history.reject(line, number, "created", entry.get("created"), reason, entry)
+            continue
+        author = entry.get("author") or {}
+        actor = author.get("displayName") or author.get("name")
+        told: dict[str, Any] = {"actor": actor, "actor_kind": _kind(actor, author.get("accountType"), options)}
+        entry_id, sequence = str(entry.get("id")), _number(entry.get("id"))
+        is_told = False
+        for place, item in enumerate(entry.get("items") or ()):
+            before, after = item.get("fromString"), item.get("toString")
+            names = {str(item.get(name)).lower() for name in ("field", "fieldId")}
+            said: dict[str, Any] = {"sequence": sequence * 100 + place, **told}
+            event_id = f"{entry_id}.{place}"
+            if "status" in names:
+                from_state, to_state = state_of(before), state_of(after)
+                strange = next((word for word in (before, after) if word and state_of(word) is None), None)
+                if strange is not None or to_state is None:
+                    reason = unknown(options.source, "status", {**STATUS, **lowered(options.status)}, STATES, strange)
+                    history.reject(line, number, "status", strange, reason, entry)
+                    continue
+                hold_reason = str(hold_of(after or "") or "other") if to_state == "on_hold" else None
+                kind = state_change(from_state, to_state)
+                history.add(
+                    key, event_id, happened_at, kind, before=from_state, after=to_state, hold_reason=hold_reason, **said
+                )
+            elif "assignee" in names:
+                history.add(key, event_id, happened_at, "assigned", before=before, after=after, **said)
+            elif "priority" in names:
+                was, now = (priority_of(word) if word else None for word in (before, after))
+                history.add(key, event_id, happened_at, "priority", before=_text(was), after=_text(now), **said)
+            elif group_field and group_field in names:
+                group: dict[str, Any] = {"before": before, "after": after, "assignment_group": after}
+                history.add(key, event_id, happened_at, "group_assigned", **group, **said)
+            else:
+                continue
+            is_told = True
+        if not is_told:
+            history.add(key, entry_id, happened_at, "other", sequence=sequence * 100, **told)
+
+
+def _states(options: Options) -> Any:
+    find = lookup(STATUS, options.status)
+    return lambda word: find(word) if word else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(value: object) -> int:
+    digits = re.sub(r"\D", "", str(value))
+    return int(digits[-15:]) if digits else 0
+
+
+def _kind(actor: str | None, account: str | None, options: Options) -> str:
+    if account == "app":
+        return "automation"
+    if actor is None:
+        return "unknown"
+    return str(actor_kind(pl.Series([actor]), (*AUTOMATION, *options.automation))[0])
+
+
+def _kinds(actors: pl.Series, accounts: pl.Series, options: Options) -> Iterator[str]:
+    return (_kind(actor, account, options) for actor, account in zip(actors, accounts, strict=True))
