@@ -39,6 +39,7 @@ LIST_KEYS = (
     "results",
     "data",
     "incidents",
+    "log_entries",
     "issues",
     "tickets",
     "issueChangeLogs",

@@ -49,23 +49,61 @@ qualify (
     and lag(snapshots.tie) over life = snapshots.tie
 ) is not true;
 
--- Events that the source tells itself, found by either key.
+-- Events that the source tells itself, found by either key. A log that says only what happened leaves out from where:
+-- that is the event before. Another state after a resolution is a reopening, whatever the source calls it.
 create or replace temp table told as
 select
-    current_versions.key,
-    events.* exclude (source, incident_key),
-    row_number() over (
-        partition by current_versions.key
-        order by events.happened_at, events.sequence, events.event_id
-    ) as step
+    told.* exclude (kind, from_value, state_before, group_before),
+    case
+        when from_value is not null or kind not in ('state', 'held', 'resumed') then kind
+        when state_before in ('resolved', 'closed', 'cancelled') then 'reopened'
+        when state_before = 'on_hold' and to_value <> 'on_hold' then 'resumed'
+        else kind
+    end as kind,
+    coalesce(
+        from_value,
+        case
+            when kind in ('state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled') then state_before
+            when kind = 'group_assigned' then group_before.name
+        end
+    ) as from_value
 from (
-    select key, source, incident_id as known_as from current_versions
-    union
-    select key, source, external_id as known_as from current_versions where external_id is not null
-) as current_versions
-join store.events as events
-    on events.source = current_versions.source
-    and events.incident_key = current_versions.known_as;
+    select
+        current_versions.key,
+        events.* exclude (source, incident_key),
+        row_number() over course as step,
+        last_value(
+            case
+                when events.kind in ('opened', 'state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled')
+                    then events.to_value
+            end
+            ignore nulls
+        ) over so_far as state_before,
+        last_value(
+            case when events.kind = 'group_assigned' then struct_pack(name := events.to_value) end
+            ignore nulls
+        ) over so_far as group_before
+    from (
+        select key, source, incident_id as known_as from current_versions
+        union
+        select key, source, external_id as known_as from current_versions where external_id is not null
+    ) as current_versions
+    join store.events as events
+        on events.source = current_versions.source
+        and events.incident_key = current_versions.known_as
+    window
+        course as (
+            partition by current_versions.key
+            order by events.happened_at, events.sequence, events.event_id
+        ),
+        so_far as (
+            partition by current_versions.key
+            order by events.happened_at, events.sequence, events.event_id
+            rows between unbounded preceding and 1 preceding
+        )
+) as told
+-- Acknowledged twice is one change of state.
+where (kind = 'state' and from_value is null and state_before = to_value) is not true;
 
 -- What the source tells about changes of state outranks what whole rows let us see.
 create or replace temp table tells_states as

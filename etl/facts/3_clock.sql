@@ -6,8 +6,7 @@ select
     max(happened_at) filter (where kind = 'reopened') as reopened_at,
     count(*) filter (where kind = 'reopened') as reopen_count,
     count(*) filter (where kind = 'escalated') as escalation_count,
-    count(*) filter (where kind = 'group_assigned' and from_value is not null and to_value is not null)
-        as reassignment_count,
+    count(*) filter (where kind = 'group_assigned' and from_value <> to_value) as reassignment_count,
     count(*) filter (where hold_reason = 'caller') as holds_for_caller,
     min(happened_at) filter (where kind = 'resolved') as first_resolved_at,
     min(happened_at) filter (where kind = 'assigned' and to_value is not null) as assigned_at,
