@@ -340,6 +340,55 @@ def test_events_that_a_source_tells_make_the_same_clock(con: duckdb.DuckDBPyConn
     assert reasons == [("waiting", None), ("working", None), ("on_hold", "caller"), ("working", None)]
 
 
+def test_a_log_that_says_only_what_happened_is_told_from_where_by_what_went_before(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    row = made(
+        con,
+        [version(state="resolved", resolved_at=at(9), reports_acknowledgement=True)],
+        events=[
+            event("opened", 0, to_value="new", actor_kind="automation"),
+            event("group_assigned", 0, to_value="Desk", actor_kind="automation"),
+            event("acknowledged", 1),
+            event("state", 1, to_value="in_progress"),
+            event("state", 2, to_value="in_progress"),
+            event("held", 3, to_value="on_hold"),
+            event("state", 4, to_value="new", actor_kind="automation"),
+            event("group_assigned", 4, to_value="Desk"),
+            event("group_assigned", 5, to_value="Network"),
+            event("resolved", 6, to_value="resolved"),
+            event("state", 8, to_value="new"),
+            event("resolved", 9, to_value="resolved"),
+        ],
+    )["A"]
+    told = con.execute(
+        "select kind, from_value, to_value from incident_events where kind <> 'group_assigned' order by sequence"
+    )
+    assert told.fetchall() == [
+        ("opened", None, "new"),
+        ("acknowledged", None, None),
+        ("state", "new", "in_progress"),
+        ("held", "in_progress", "on_hold"),
+        ("resumed", "on_hold", "new"),
+        ("resolved", "new", "resolved"),
+        ("reopened", "resolved", "new"),
+        ("resolved", "new", "resolved"),
+    ]
+    wanted = {
+        "acknowledged_at": at(1),
+        "reassignment_count": 1,
+        "reopen_count": 1,
+        "first_assignment_group": "Desk",
+        "seconds_on_hold": 3600,
+        "first_resolved_at": at(6),
+    }
+    assert {name: row[name] for name in wanted} == wanted
+    assert segments(con) == [
+        ("waiting", 1.0), ("working", 2.0), ("on_hold", 1.0), ("waiting", 1.0), ("waiting", 1.0),
+        ("resolved", 2.0), ("waiting", 1.0),
+    ]  # fmt: skip
+
+
 def test_dates_are_cut_in_the_reporting_zone(con: duckdb.DuckDBPyConnection) -> None:
     row = made(con, [version(opened_at=datetime(2025, 3, 3, 23, 30), resolved_at=at(30))], zone="Europe/Berlin")["A"]
     assert str(row["opened_on"]) == "2025-03-04"
