@@ -1,6 +1,6 @@
 """The raw archive `data/raw`: every export as it came, with what is needed to read it again.
 
-A folder per input holds the file and its manifest. What a run archives is pending (`manifest.json.new`) until the
+A folder per input holds the file (of a pull: its log and streams, see `etl/pull/keeping.py`) and its manifest. What a run archives is pending (`manifest.json.new`) until the
 store has it: a killed run leaves the archive as it was, and the store is always what the archive says.
 """
 
@@ -11,12 +11,13 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from etl.publish import cause, sync
+from etl.pull.keeping import LOG
 from etl.sources import Options
 
 MANIFEST = "manifest.json"
@@ -50,11 +51,18 @@ class Entry:
     """One archived input."""
 
     input_id: str
-    """Hash of the file's name and content."""
+    """Hash of the file's name and content; of a pull its folder's name."""
     file: Path
     archived_at: datetime
     """To the microsecond: the order of inputs is that of archiving."""
     reading: Reading
+    state: Mapping[str, Any] | None = None
+    """What a pull left for the next one; None for a file."""
+
+    @property
+    def is_pull(self) -> bool:
+        """It was pulled from a tool."""
+        return self.state is not None
 
     @property
     def fetched_at(self) -> datetime:
@@ -122,6 +130,31 @@ def keep(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
     return entry
 
 
+def adopt(folder: Path, reading: Reading, state: Mapping[str, Any]) -> Entry:
+    """Make a complete pull an input of the archive, pending.
+
+    Args:
+        folder: where the pull was kept.
+        reading: how it is read; its `as_of` is the pull's own.
+        state: what it leaves for the next pull, which begins there as soon as the store has this one.
+
+    Raises:
+        ArchiveError: it cannot be written.
+    """
+    entry = Entry(folder.name, folder / LOG, datetime.now(UTC).replace(tzinfo=None), reading, state)
+    try:
+        _write(entry)
+    except OSError as error:
+        raise ArchiveError(f"{folder} cannot be written: {cause(error)}") from error
+    return entry
+
+
+def newest_pull(raw: Path, source: str) -> Entry | None:
+    """Give the source's newest pull that the store has; None if there is none."""
+    pulls = [entry for entry in entries(raw / source, "*") if entry.is_pull]
+    return pulls[-1] if pulls else None
+
+
 def restate(entry: Entry, reading: Reading) -> None:
     """Say how an archived input is read from now on, pending.
 
@@ -129,7 +162,7 @@ def restate(entry: Entry, reading: Reading) -> None:
         ArchiveError: it cannot be written.
     """
     try:
-        _write(Entry(entry.input_id, entry.file, entry.archived_at, reading))
+        _write(replace(entry, reading=reading))
     except OSError as error:
         raise ArchiveError(f"{entry.file.parent} cannot be written: {cause(error)}") from error
 
@@ -156,6 +189,7 @@ def _write(entry: Entry) -> None:
         "bytes": entry.file.stat().st_size,
         "archived_at": entry.archived_at.isoformat(),
         "reading": _told(entry.reading),
+        "state": entry.state,
     }
     folder = entry.file.parent
     unfinished = folder / f"{PENDING}.part"
@@ -165,9 +199,9 @@ def _write(entry: Entry) -> None:
     sync(folder)
 
 
-def entries(raw: Path) -> Iterator[Entry]:
+def entries(raw: Path, folders_in: str = "*/*") -> Iterator[Entry]:
     """Yield what the archive holds, pending entries too, oldest first."""
-    folders = {manifest.parent for name in (MANIFEST, PENDING) for manifest in raw.glob(f"*/*/{name}")}
+    folders = {manifest.parent for name in (MANIFEST, PENDING) for manifest in raw.glob(f"{folders_in}/{name}")}
     yield from sorted((_read(folder) for folder in folders), key=lambda entry: (entry.archived_at, entry.input_id))
 
 
@@ -192,6 +226,7 @@ def _read(folder: Path) -> Entry:
                 told["settings"],
                 told["is_configured"],
             ),
+            manifest.get("state"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(
@@ -210,7 +245,8 @@ def discard(entry: Entry) -> None:
     """Take back what is pending of an entry."""
     folder = entry.file.parent
     (folder / PENDING).unlink(missing_ok=True)
-    if not (folder / MANIFEST).exists():
+    # What was pulled stays for the next run, which need not ask the tool again.
+    if not (folder / MANIFEST).exists() and not entry.is_pull:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -231,13 +267,18 @@ def recover(raw: Path, in_store: Mapping[tuple[str, str], str]) -> None:
                 (folder / PENDING).replace(folder / MANIFEST)
             else:
                 discard(entry)
-        elif not (folder / MANIFEST).exists():
+        elif not (folder / MANIFEST).exists() and not (folder / LOG).exists():
             shutil.rmtree(folder)
 
 
 def prune(raw: Path, source: str, keep_raw: int) -> int:
-    """Remove all but the newest inputs of a source; give how many went."""
+    """Remove all but the newest inputs of a source; give how many went.
+
+    A pull brings only what changed since the one before: pulls stay back to the last one that brought everything.
+    """
     mine = [entry for entry in entries(raw) if entry.source == source]
-    for entry in mine[:-keep_raw]:
+    complete = [entry.archived_at for entry in mine if entry.state is not None and entry.state.get("is_complete")]
+    gone = [entry for entry in mine[:-keep_raw] if not entry.is_pull or (complete and entry.archived_at < complete[-1])]
+    for entry in gone:
         shutil.rmtree(entry.file.parent)
-    return len(mine[:-keep_raw])
+    return len(gone)

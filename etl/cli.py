@@ -34,6 +34,7 @@ from etl.catalog import CatalogError
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
 from etl.published import PublishedError
+from etl.pull import Patience, Pull, PullError
 from etl.reading import ReadError, open_exports
 from etl.refresh import Outcome, RefreshError
 from etl.sources import SourceError
@@ -47,6 +48,7 @@ FAILURES = (
     CatalogError,
     PublishError,
     PublishedError,
+    PullError,
     ReadError,
     RefreshError,
     SourceError,
@@ -540,7 +542,7 @@ def rejects(settings: Settings, *, source: str | None, limit: int, format_: str)
 @everywhere
 @click.pass_obj
 def check(settings: Settings) -> int:
-    """Check the configuration and read the head of each source's exports; change nothing."""
+    """Check the configuration, read the head of each source's exports, and ask each tool who we are; change nothing."""
     config = _config(settings)
     if not config.sources:
         raise ConfigError(f"{settings.config}: no source is configured; add a [sources.NAME] section")
@@ -568,6 +570,15 @@ def _checked(source: Source) -> Iterator[str]:
                     f"; {rejected.height} of the first {head.height} rows would be rejected: {rejected['reason'][0]}"
                 )
             yield said
+    if source.access is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            pull = Pull(
+                source.name, source.access, source.options, Path(folder), patience=Patience(attempts=2), pages_at_most=1
+            )
+            try:
+                yield f"{source.name}: {source.access.url}: reachable; it answers {module.whoami(pull)}"
+            finally:
+                pull.close()
 
 
 @cli.command()

@@ -6,12 +6,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from etl import sources
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
+from etl.pull import Access, Secret
 from etl.shaping import nearest
 from etl.sources import Options
 from etl.stamps import StampError, check_zone
@@ -47,10 +48,22 @@ SOURCE_KEYS = (
     "first_contact_hours",
     "max_rejected_share",
     "sample",
+    "user",
+    "password",
+    "client_id",
+    "client_secret",
+    "ca_file",
+    "proxy",
+    "timeout_seconds",
+    "requests_per_minute",
+    "filter",
+    "since",
+    "overlap_minutes",
+    "sweep_hours",
 )
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 """A source's name is a folder in the archive, too."""
-SECRET_KEYS = ("token", "password", "secret", "api_key")
+SECRET_KEYS = ("token", "password", "client_secret")
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ class Source:
     first_contact_hours: float | None = None
     max_rejected_share: float = DEFAULT_REJECTED_SHARE
     is_sample: bool = False
+    access: Access | None = None
+    """How its tool is reached; None if it is only read from files."""
 
     def paths(self) -> list[Path]:
         """Find the export files that the patterns name now, each once, in order of name.
@@ -166,11 +181,24 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
     for key in SECRET_KEYS:
         if key in section:
             _secret(section[key], f"{where} {key}")
-    if "url" in section:
-        raise ConfigError(f"{where} url: kind '{kind}' reads files; give `files = [...]`")
+    can_pull = hasattr(sources.source(kind), "fetch")
+    if "url" in section and not can_pull:
+        raise ConfigError(
+            f"{where} url: kind '{kind}' reads files; give `files = [...]`. "
+            f"Those that pull are {', '.join(sources.kinds_that_pull())}"
+        )
     files = section.get("files", ())
-    if isinstance(files, str) or not all(isinstance(pattern, str) for pattern in files) or not files:
+    if isinstance(files, str) or not all(isinstance(pattern, str) for pattern in files):
         raise ConfigError(f'{where} files must be a list of file names or patterns, such as ["exports/*.csv"]')
+    if not files and "url" not in section:
+        raise ConfigError(
+            f'{where} files must be a list of file names or patterns, such as ["exports/*.csv"]'
+            + ("; or give the tool's address, url" if can_pull else "")
+        )
+    if "url" in section and section.get("full_export"):
+        raise ConfigError(
+            f"{where} full_export: a pull brings what changed; it is for sources that are read from files"
+        )
     share = section.get("max_rejected_share", DEFAULT_REJECTED_SHARE)
     if not isinstance(share, (int, float)) or not 0 <= share <= 1:
         raise ConfigError(f"{where} max_rejected_share is {share!r}; it must lie between 0 and 1")
@@ -188,7 +216,48 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
         first_contact_hours=hours,
         max_rejected_share=float(share),
         is_sample=_flag(section, "sample", where),
+        access=_access(section, folder, where) if "url" in section else None,
     )
+
+
+def _access(section: Mapping[str, Any], folder: Path, where: str) -> Access:
+    """Check what a section says about reaching its tool."""
+    for key in ("url", "user", "client_id", "proxy", "filter", "ca_file"):
+        if key in section and (not isinstance(section[key], str) or not section[key].strip()):
+            raise ConfigError(f"{where} {key} is {section[key]!r}; it must be a text")
+    url = section["url"]
+    if not re.match(r"https?://[^/\s]", url):
+        raise ConfigError(f"{where} url is {url!r}; write it like https://desk.example.com")
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise ConfigError(f"{where} url holds a user name or password; name them with the keys `user` and `password`")
+    secrets = {
+        key: Secret(section[key].get("env"), folder / section[key]["file"] if "file" in section[key] else None)
+        for key in SECRET_KEYS
+        if key in section
+    }
+    return Access(
+        url=url,
+        user=section.get("user"),
+        client_id=section.get("client_id"),
+        ca_file=folder / section["ca_file"] if "ca_file" in section else None,
+        proxy=section.get("proxy"),
+        timeout_seconds=_amount(section, "timeout_seconds", where) or 60.0,
+        requests_per_minute=_amount(section, "requests_per_minute", where),
+        filter=section.get("filter"),
+        since=instant(section["since"], f"{where} since") if "since" in section else None,
+        overlap=timedelta(minutes=_amount(section, "overlap_minutes", where) or 15.0),
+        sweep=timedelta(hours=_amount(section, "sweep_hours", where) or 24.0),
+        **secrets,
+    )
+
+
+def _amount(section: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = section.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+        raise ConfigError(f"{where} {key} is {value!r}; it must be a number above 0")
+    return float(value)
 
 
 def options(name: str, section: Mapping[str, Any], folder: Path, where: str) -> Options:

@@ -15,7 +15,7 @@ import json
 import queue
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -72,6 +72,10 @@ class Export:
     columns: list[str]
     read: Callable[[list[BadRow]], Iterator[pl.DataFrame]]
     bad_rows: list[BadRow] = field(default_factory=list)
+    stream: str | None = None
+    """Of a pull: which of its streams; None for a file."""
+    beside: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Of a pull: the streams in which this one's values are looked up, whole."""
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Yield frames of string columns and `_line`."""
@@ -418,21 +422,28 @@ def _ahead(chunks: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def _json(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadOptions) -> Export:
     def read(_: list[BadRow]) -> Iterator[pl.DataFrame]:
-        rows: list[dict[str, str | None]] = []
-        start = 1
-        for record in _json_records(name, opener, text, options):
-            rows.append(_flat(record, options.null_marks))
-            if len(rows) == CHUNK_ROWS:
-                yield _frame(rows, start)
-                start += len(rows)
-                rows = []
-        if rows:
-            yield _frame(rows, start)
+        return frames_of(_json_records(name, opener, text, options), options.null_marks)
 
     first = next(read([]), None)
     if first is None:
         raise ReadError(f"{name}: holds no records")
     return Export(name, [column for column in first.columns if column != LINE], read)
+
+
+def frames_of(
+    records: Iterable[Mapping[str, Any]], null_marks: tuple[str, ...] = ("",), rows_at_once: int = CHUNK_ROWS
+) -> Iterator[pl.DataFrame]:
+    """Yield frames of string columns and `_line` (the record's number) of JSON records."""
+    rows: list[dict[str, str | None]] = []
+    start = 1
+    for record in records:
+        rows.append(_flat(record, null_marks))
+        if len(rows) == rows_at_once:
+            yield _frame(rows, start)
+            start += len(rows)
+            rows = []
+    if rows:
+        yield _frame(rows, start)
 
 
 def _frame(rows: list[dict[str, str | None]], start: int) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import duckdb
@@ -18,13 +19,14 @@ from etl import archive, catalog, incident, publish, sources, store
 from etl.archive import ArchiveError, Entry, Reading
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
+from etl.pull import Pull, PullError, begin, open_streams
 from etl.reading import LINE, Export, ReadError, open_exports
 from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
 from etl.store import StoreError, StoreInUseError
 
-INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, ConfigError)
+INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, ConfigError, PullError)
 Progress = Callable[[str], None]
 
 
@@ -94,8 +96,9 @@ def refresh(
         if full:
             recover(data, config.timezone, progress)
             _restate(data / "raw", wanted)
-            _rebuild(data, config.timezone, progress)
-        return _run(data, config.timezone, wanted, progress, config.keep_raw)
+            if any(archive.entries(data / "raw")):
+                _rebuild(data, config.timezone, progress)
+        return _run(data, config.timezone, wanted, progress, config.keep_raw, full=full)
 
 
 def load(
@@ -148,6 +151,7 @@ def _run(
     keep_raw: int | None,
     *,
     must_succeed: bool = False,
+    full: bool = False,
 ) -> Outcome:
     recover(data, zone, progress)
     raw = data / "raw"
@@ -160,13 +164,20 @@ def _run(
     is_committed = False
     try:
         is_new = store.setting(con, "fingerprint") is None
+        # Pulling may take hours: no transaction is open meanwhile.
+        pulls = {
+            source.name: pulled
+            for source, _ in wanted
+            if source.access is not None
+            and (pulled := _pull(con, raw, source, reports[source.name], progress, full=full, is_new=is_new))
+        }
         con.execute("begin")
         if is_new:
             store.create(con, zone or wanted[0][0].options.timezone or "UTC")
         store.put_setting(con, "version", str(max(int(store.setting(con, "version") or 0), publish.highest(data))))
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         for source, files in wanted:
-            taken += _take_in(con, raw, source, files, reports[source.name], progress)
+            taken += _take_in(con, raw, source, files, pulls.get(source.name), reports[source.name], progress)
         failed = [report for report in reports.values() if report.outcome == "failed"]
         if failed and (must_succeed or len(failed) == len(reports)):
             raise RefreshError("\n".join(message for report in failed for message in report.messages))
@@ -365,10 +376,62 @@ def _restate(raw: Path, wanted: list[tuple[Source, list[Path] | None]]) -> bool:
             found = [archive.find(raw, source.name, archive.identify(file)) for file in readable]
             known = [entry for entry in found if entry is not None]
         for entry in known:
-            if entry.reading.hash != reading.hash:
-                archive.restate(entry, reading)
+            # A pull tells up to its own time, whatever the configuration says.
+            now = replace(reading, as_of=entry.reading.as_of) if entry.is_pull else reading
+            if entry.reading.hash != now.hash:
+                archive.restate(entry, now)
                 is_restated = True
     return is_restated
+
+
+def _pull(
+    con: duckdb.DuckDBPyConnection,
+    raw: Path,
+    source: Source,
+    report: Report,
+    progress: Progress,
+    *,
+    full: bool,
+    is_new: bool,
+) -> Pull | None:
+    """Pull what changed in one source's tool into the archive; a failure stays its own and the next run goes on."""
+    access = source.access
+    assert access is not None
+    last = None if full else archive.newest_pull(raw, source.name)
+    state = dict(last.state) if last is not None and last.state is not None else {}
+
+    def known() -> set[str]:
+        if is_new:
+            return set()
+        found = con.execute(
+            "select incident_id from incidents where source = ? and deleted_at_source is null", [source.name]
+        )
+        return {id_ for (id_,) in found.fetchall()}
+
+    def pull(folder: Path) -> Pull:
+        return Pull(source.name, access, source.options, folder, state, known, progress)
+
+    about = {
+        "kind": source.kind,
+        "url": access.url,
+        "filter": access.filter,
+        "since": access.since,
+        "state": state,
+    }
+    try:
+        pulling = begin(raw / source.name, pull, about)
+        if pulling.is_continued:
+            progress(f"{source.name}: going on with the pull that was broken off")
+        try:
+            sources.source(source.kind).fetch(pulling)
+            pulling.finish()
+        finally:
+            pulling.close()
+    except INPUT_ERRORS as error:
+        report.outcome = "failed"
+        report.messages.append(str(error) if source.name in str(error) else f"{source.name}: {error}")
+        return None
+    return pulling
 
 
 def _take_in(
@@ -376,6 +439,7 @@ def _take_in(
     raw: Path,
     source: Source,
     files: list[Path] | None,
+    pulled: Pull | None,
     report: Report,
     progress: Progress,
 ) -> list[Entry]:
@@ -400,6 +464,8 @@ def _take_in(
                 raise
             in_store[entry.key] = reading.hash
             taken.append(entry)
+        if pulled is not None:
+            taken.append(_take_in_pull(con, raw, source, pulled, report, progress))
     except INPUT_ERRORS as error:
         report.outcome = "failed"
         report.messages.append(str(error))
@@ -416,6 +482,39 @@ def _take_in(
     return taken
 
 
+def _take_in_pull(
+    con: duckdb.DuckDBPyConnection, raw: Path, source: Source, pulled: Pull, report: Report, progress: Progress
+) -> Entry:
+    """Make a complete pull an input and read it; one that brought nothing moves the last one's time on."""
+    reading = replace(_reading(source, is_configured=True), as_of=pulled.as_of)
+    state = {
+        **pulled.state,
+        **pulled.carried,
+        "as_of": pulled.as_of.isoformat(),
+        "is_complete": pulled.is_first and source.access is not None and source.access.since is None,
+    }
+    references = getattr(sources.source(source.kind), "REFERENCES", ())
+    last = archive.newest_pull(raw, source.name)
+    if (
+        last is not None
+        and not pulled.is_first
+        and not any(count for stream, count in pulled.records.items() if stream not in references)
+    ):
+        state["is_complete"] = bool(last.state and last.state.get("is_complete"))
+        entry = replace(last, reading=reading, state=state)
+        archive.restate(entry, reading)
+        store.confirm_input(con, entry.source, entry.input_id, reading.hash, pulled.as_of)
+        shutil.rmtree(pulled.folder)
+        return entry
+    entry = archive.adopt(pulled.folder, reading, state)
+    try:
+        read_entry(con, entry, report, progress)
+    except BaseException:
+        archive.discard(entry)
+        raise
+    return entry
+
+
 def read_entry(
     con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, progress: Progress = lambda _: None
 ) -> None:
@@ -424,7 +523,7 @@ def read_entry(
     store.stage(con)
     rows_in = 0
     knows_resolving = False
-    for export in open_exports(entry.file, sources.reading(entry.reading.kind, entry.reading.options)):
+    for export in _exports(entry, module):
         plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
         # One chunk is written while the next is normalised and the one after it is read.
@@ -471,6 +570,12 @@ def read_entry(
     report.rows_good += counted["rows_good"]
     report.rows_rejected += counted["rows_rejected"]
     report.issues += counted["issues"]
+
+
+def _exports(entry: Entry, module: ModuleType) -> list[Export]:
+    if entry.is_pull:
+        return open_streams(entry.file.parent, getattr(module, "REFERENCES", ()))
+    return open_exports(entry.file, sources.reading(entry.reading.kind, entry.reading.options))
 
 
 def _bad_rows(export: Export) -> Canonical:

@@ -330,6 +330,15 @@ def sql(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def confirm_input(con: duckdb.DuckDBPyConnection, source: str, input_id: str, read_as: str, as_of: datetime) -> None:
+    """Say that an input still tells everything at a later time; a source's as_of never goes back."""
+    con.execute(
+        "update store.inputs set read_as = ?, as_of = ? where source = ? and input_id = ?",
+        [read_as, as_of, source, input_id],
+    )
+    con.execute("update sources set as_of = greatest(as_of, ?::timestamp) where source = ?", [as_of, source])
+
+
 def record_source(con: duckdb.DuckDBPyConnection, told: dict[str, object]) -> None:
     """Insert or replace a source's row; its as_of never goes back."""
     con.execute("delete from sources where source = ?", [told["source"]])

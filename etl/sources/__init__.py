@@ -4,6 +4,10 @@ A source module has a docstring that names the vendor's document, `EXAMPLE` (fil
 `EXAMPLE_OPTIONS`, `prepare(export, options) -> plan` (looks at the header and the head) and
 `normalise(chunk, plan) -> Canonical` (pure: a raw chunk in, canonical frames out). A plan says `knows_resolving`:
 whether the export tells resolving apart from closing.
+
+A source that can pull from its tool has `fetch(pull) -> None` and `whoami(pull) -> str`, too, and `REFERENCES` (the
+streams that are no rows) and `EXAMPLE_PULL` (stream -> records): `etl/pull` says how. `fetch` is the only thing that
+knows the tool's addresses; what it keeps goes through `prepare` and `normalise` like a file, with `export.stream` set.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
@@ -88,6 +93,12 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
 
 
+@cache
+def kinds_that_pull() -> tuple[str, ...]:
+    """Name every source that can pull from its tool."""
+    return tuple(kind for kind in kinds() if hasattr(source(kind), "fetch"))
+
+
 def source(kind: str) -> ModuleType:
     """Give the source's module.
 
@@ -101,4 +112,4 @@ def source(kind: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{kind}")
 
 
-__all__ = ["Canonical", "Export", "Options", "Plan", "SourceError", "kinds", "reading", "source"]
+__all__ = ["Canonical", "Export", "Options", "Plan", "SourceError", "kinds", "kinds_that_pull", "reading", "source"]
