@@ -9,7 +9,7 @@ import pytest
 
 from etl import config
 from etl.config import Config, ConfigError, Source
-from etl.sources import Options
+from etl.sources import Options, kinds
 
 
 def parsed(tmp_path: Path, text: str) -> Config:
@@ -84,7 +84,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         ("sources = 3", "sources must be tables, [sources.NAME]"),
         (
             '[sources.desk]\nkind = "servicenw"\nfiles = ["a.csv"]',
-            "[sources.desk] kind is 'servicenw'; it must be one of servicenow, table; did you mean 'servicenow'?",
+            f"[sources.desk] kind is 'servicenw'; it must be one of {', '.join(kinds())}; did you mean 'servicenow'?",
         ),
         ('[sources.desk]\nkind = "servicenow"', "[sources.desk] files must be a list of file names or patterns"),
         ('[sources.desk]\nkind = "servicenow"\nfiles = "a.csv"', "[sources.desk] files must be a list of file names"),
