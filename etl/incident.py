@@ -115,7 +115,11 @@ INCIDENT = (
         "varchar",
         "reported: the source's field; history: the resolve event that stands; closed: closed without either",
     ),
-    Field("reassignment_count", "integer", "Changes of assignment group after the first"),
+    Field(
+        "reassignment_count",
+        "integer",
+        "Times it was taken from an assignment group; the source's own counter where it gives one",
+    ),
     Field("reopen_count", "integer", "Times that it was reopened"),
     Field("escalation_count", "integer", "Escalations that the source records; null if it records none"),
     Field("first_contact_resolved", "boolean", "Resolved at first contact; null if unknown"),

@@ -2,7 +2,7 @@
 -- unit:    reassignments
 -- better:  lower
 -- counted: resolved_at
--- Mean number of changes of assignment group after the first.
+-- Mean number of times that an incident was taken from an assignment group: by the source's counter, else by its history.
 create or replace macro kpi.reassignments_mean(i) as
     (sum(i.reassignment_count) filter (
         where i.excluded_as is null
