@@ -268,31 +268,6 @@ def test_a_child_resolved_within_five_minutes_of_its_parent(con: duckdb.DuckDBPy
     assert rows["C"]["first_contact_basis"] == "resolved_with_parent"
 
 
-@pytest.mark.parametrize(
-    ("minutes", "actor_kind", "with_parent"),
-    [
-        (-4, "person", True),
-        (6, "person", False),
-        (45, "automation", True),
-        (-45, "automation", False),
-        (61, "automation", False),
-    ],
-)
-def test_a_child_that_automation_resolves_within_an_hour_of_its_parent_was_resolved_because_of_it(
-    con: duckdb.DuckDBPyConnection, minutes: int, actor_kind: str, with_parent: bool
-) -> None:
-    hours = 5 + minutes / 60
-    rows = made(
-        con,
-        [version("P", resolved_at=at(5)), version("C", parent_id="P", resolved_at=at(hours), version_number=1)],
-        [
-            snapshot(0, 0, "new", "C"),
-            snapshot(1, hours, "resolved", "C", actor=actor_kind, actor_kind=actor_kind),
-        ],
-    )
-    assert rows["C"]["resolved_with_parent"] is with_parent
-
-
 def test_a_clone_counts_as_a_reopening(con: duckdb.DuckDBPyConnection) -> None:
     rows = made(con, [version("A", resolved_at=at(5), reopen_count=0), version("B", reopens_id="A", resolved_at=at(9))])
     assert rows["A"]["reopen_count"] == 1
@@ -310,27 +285,6 @@ def test_a_counter_that_disagrees_with_the_history_is_believed_and_noted(con: du
     )["A"]
     assert row["reassignment_count"] == 3
     assert issues(con) == [("counter_disagrees", "reassignment_count")]
-
-
-@pytest.mark.parametrize(
-    ("groups", "reassignments"),
-    [
-        (["a", "a", "b", "c", "c"], 2),
-        ([None, "a", "a", "a", "a"], 0),
-        (["a", None, "b", "b", "b"], 1),
-        (["a", None, "a", "a", "a"], 1),
-        (["a", "a", "a", "a", None], 1),
-        ([None, None, None, None, None], 0),
-    ],
-)
-def test_a_reassignment_is_a_group_that_had_the_incident_and_has_it_no_more(
-    con: duckdb.DuckDBPyConnection, groups: list[str | None], reassignments: int
-) -> None:
-    rows = [
-        snapshot(number, number, state, assignment_group=group)
-        for number, (state, group) in enumerate(zip(["new", *["in_progress"] * 3, "resolved"], groups, strict=True))
-    ]
-    assert made(con, [version(resolved_at=at(4), version_number=4)], rows)["A"]["reassignment_count"] == reassignments
 
 
 @pytest.mark.parametrize(
@@ -477,3 +431,27 @@ def test_the_segments_of_any_history_add_up(steps: list[tuple[int, str]], is_res
     total = sum(hours for _, hours in segments(con)) * 3600
     con.close()
     assert total == (row["seconds_to_resolve"] if is_resolved else (AS_OF - START).total_seconds())
+
+
+def test_new_all_the_time_is_known_where_the_opening_is_told(con: duckdb.DuckDBPyConnection) -> None:
+    versions = [version("A", state="new"), version("B", state="new"), version("C", state="in_progress")]
+    found = made(con, versions, events=[event("opened", 0, "A"), event("opened", 0, "C")])
+    known = {name: (row["acknowledgement_basis"], row["reassignment_count"]) for name, row in found.items()}
+    assert known == {"A": ("derived", 0), "B": (None, None), "C": (None, None)}
+    assert con.execute("select distinct kind from incident_segments where incident_id = 'A'").fetchall() == [
+        ("waiting",)
+    ]
+
+
+def test_what_a_source_tells_to_be_deleted_or_merged_counts_nowhere(con: duckdb.DuckDBPyConnection) -> None:
+    versions = [version(name, updated_at=at(1), resolved_at=at(1)) for name in "ABCD"]
+    versions[3]["updated_at"] = at(9)
+    events = [event("deleted", 5, "A"), event("merged", 5, "B"), event("deleted", 5, "D")]
+    found = made(con, versions, events=events)
+    assert {name: (row["excluded_as"], row["deleted_at_source"]) for name, row in found.items()} == {
+        "A": ("deleted", at(5)),
+        "B": ("duplicate", None),
+        "C": (None, None),
+        # Changed after it was deleted: it has come back.
+        "D": (None, None),
+    }

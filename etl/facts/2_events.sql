@@ -109,7 +109,15 @@ where (kind = 'state' and from_value is null and state_before = to_value) is not
 create or replace temp table tells_states as
 select distinct key
 from told
-where kind in ('state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled');
+where kind in ('state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled')
+union
+-- Its opening is told, it is new, and no change of state is: then it has been new all the time.
+select told.key
+from told
+join current_versions
+    on told.key = current_versions.key
+where told.kind = 'opened'
+    and current_versions.state = 'new';
 
 create or replace temp table told_running as
 select
@@ -136,8 +144,12 @@ window course as (
 
 create or replace temp table first_told as
 select
-    *,
-    coalesce(first_change.before, first_change.after) as first_state
+    first_told.*,
+    coalesce(
+        first_change.before,
+        first_change.after,
+        case when tells_opening and current_versions.state = 'new' then 'new' end
+    ) as first_state
 from (
     select
         key,
@@ -153,7 +165,9 @@ from (
         bool_or(kind = 'acknowledged') as tells_acknowledgement
     from told
     group by key
-);
+) as first_told
+join current_versions
+    on first_told.key = current_versions.key;
 
 -- One row per incident with a usable history: how it began, and whether the history begins with its creation.
 create or replace temp table beginnings as

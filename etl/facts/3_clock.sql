@@ -6,13 +6,9 @@ select
     max(happened_at) filter (where kind = 'reopened') as reopened_at,
     count(*) filter (where kind = 'reopened') as reopen_count,
     count(*) filter (where kind = 'escalated') as escalation_count,
-    -- An incident is reassigned when it is taken from a group that had it: given back to nobody counts, and the next
-    -- group's taking it from nobody does not. Direct moves alone would miss every incident that waited in between.
-    count(*) filter (
-        where kind = 'group_assigned'
-            and from_value is not null
-            and to_value is distinct from from_value
-    ) as reassignment_count,
+    count(*) filter (where kind = 'group_assigned' and from_value <> to_value) as reassignment_count,
+    max(happened_at) filter (where kind = 'deleted') as told_deleted_at,
+    bool_or(kind = 'merged') as is_merged,
     count(*) filter (where hold_reason = 'caller') as holds_for_caller,
     min(happened_at) filter (where kind = 'resolved') as first_resolved_at,
     min(happened_at) filter (where kind = 'assigned' and to_value is not null) as assigned_at,
@@ -114,7 +110,16 @@ select
     versions.resolved_at as reported_resolved_at,
     history.reopened_at,
     versions.closed_at,
-    coalesce(versions.deleted_at_source, vanished.deleted_at_source) as deleted_at_source,
+    -- What the source changed after it was told to be deleted has come back.
+    case
+        when history.told_deleted_at >= coalesce(versions.updated_at, versions.opened_at)
+            then history.told_deleted_at
+    end as gone_at,
+    coalesce(versions.deleted_at_source, gone_at, vanished.deleted_at_source) as deleted_at_source,
+    case
+        when gone_at is not null then 'deleted'
+        when history.is_merged then 'duplicate'
+    end as told_excluded_as,
     versions.state,
     sources.as_of,
     sources.first_contact_hours,
@@ -124,9 +129,9 @@ select
     beginnings.first_priority,
     beginnings.first_group,
     versions.reassignment_count as reported_reassignment_count,
-    case when beginnings.key is not null then history.reassignment_count end as counted_reassignment_count,
+    case when beginnings.from_creation then history.reassignment_count end as counted_reassignment_count,
     versions.reopen_count as reported_reopen_count,
-    case when beginnings.key is not null then history.reopen_count end as counted_reopen_count,
+    case when beginnings.from_creation then history.reopen_count end as counted_reopen_count,
     case
         when versions.reopen_count is not null or beginnings.from_creation or clones.clone_count > 0
             then greatest(

@@ -34,9 +34,7 @@ join clocks
 where versions.parent_id not in (versions.incident_id, coalesce(versions.external_id, ''))
     and (
         abs(date_diff('second', parents.resolved_at, clocks.resolved_at)) <= 300
-        -- No source says "because of its parent", so a rule that follows within the hour is taken to have done it:
-        -- jobs that resolve children run every few minutes to hourly. Without a bound, a rule that resolves what nobody
-        -- answered for days would count, whatever became of the parent.
+        -- A rule that resolves children runs a while after the parent.
         or (
             clocks.is_resolved_by_automation
             and date_diff('second', parents.resolved_at, clocks.resolved_at) between 0 and 3600
@@ -72,6 +70,7 @@ select
         resolved_at,
         closed_at,
         deleted_at_source,
+        excluded_as,
         reassignment_count,
         reopen_count,
         escalation_count,
@@ -82,6 +81,7 @@ select
         first_contact_resolved,
         sla_met
     ),
+    coalesce(versions.excluded_as, clocks.told_excluded_as) as excluded_as,
     versions.first_contact_resolved as reported_first_contact,
     versions.sla_met as reported_sla_met,
     clocks.* exclude (key, state),
