@@ -268,6 +268,31 @@ def test_a_child_resolved_within_five_minutes_of_its_parent(con: duckdb.DuckDBPy
     assert rows["C"]["first_contact_basis"] == "resolved_with_parent"
 
 
+@pytest.mark.parametrize(
+    ("minutes", "actor_kind", "with_parent"),
+    [
+        (-4, "person", True),
+        (6, "person", False),
+        (45, "automation", True),
+        (-45, "automation", False),
+        (61, "automation", False),
+    ],
+)
+def test_a_child_that_automation_resolves_within_an_hour_of_its_parent_was_resolved_because_of_it(
+    con: duckdb.DuckDBPyConnection, minutes: int, actor_kind: str, with_parent: bool
+) -> None:
+    hours = 5 + minutes / 60
+    rows = made(
+        con,
+        [version("P", resolved_at=at(5)), version("C", parent_id="P", resolved_at=at(hours), version_number=1)],
+        [
+            snapshot(0, 0, "new", "C"),
+            snapshot(1, hours, "resolved", "C", actor=actor_kind, actor_kind=actor_kind),
+        ],
+    )
+    assert rows["C"]["resolved_with_parent"] is with_parent
+
+
 def test_a_clone_counts_as_a_reopening(con: duckdb.DuckDBPyConnection) -> None:
     rows = made(con, [version("A", resolved_at=at(5), reopen_count=0), version("B", reopens_id="A", resolved_at=at(9))])
     assert rows["A"]["reopen_count"] == 1
@@ -285,6 +310,27 @@ def test_a_counter_that_disagrees_with_the_history_is_believed_and_noted(con: du
     )["A"]
     assert row["reassignment_count"] == 3
     assert issues(con) == [("counter_disagrees", "reassignment_count")]
+
+
+@pytest.mark.parametrize(
+    ("groups", "reassignments"),
+    [
+        (["a", "a", "b", "c", "c"], 2),
+        ([None, "a", "a", "a", "a"], 0),
+        (["a", None, "b", "b", "b"], 1),
+        (["a", None, "a", "a", "a"], 1),
+        (["a", "a", "a", "a", None], 1),
+        ([None, None, None, None, None], 0),
+    ],
+)
+def test_a_reassignment_is_a_group_that_had_the_incident_and_has_it_no_more(
+    con: duckdb.DuckDBPyConnection, groups: list[str | None], reassignments: int
+) -> None:
+    rows = [
+        snapshot(number, number, state, assignment_group=group)
+        for number, (state, group) in enumerate(zip(["new", *["in_progress"] * 3, "resolved"], groups, strict=True))
+    ]
+    assert made(con, [version(resolved_at=at(4), version_number=4)], rows)["A"]["reassignment_count"] == reassignments
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ select
     max(happened_at) filter (where kind = 'reopened') as reopened_at,
     count(*) filter (where kind = 'reopened') as reopen_count,
     count(*) filter (where kind = 'escalated') as escalation_count,
-    count(*) filter (where kind = 'group_assigned' and from_value <> to_value) as reassignment_count,
+    -- An incident is reassigned when it is taken from a group that had it: given back to nobody counts, and the next
+    -- group's taking it from nobody does not. Direct moves alone would miss every incident that waited in between.
+    count(*) filter (
+        where kind = 'group_assigned'
+            and from_value is not null
+            and to_value is distinct from from_value
+    ) as reassignment_count,
     max(happened_at) filter (where kind = 'deleted') as told_deleted_at,
     bool_or(kind = 'merged') as is_merged,
     count(*) filter (where hold_reason = 'caller') as holds_for_caller,
@@ -129,9 +135,9 @@ select
     beginnings.first_priority,
     beginnings.first_group,
     versions.reassignment_count as reported_reassignment_count,
-    case when beginnings.from_creation then history.reassignment_count end as counted_reassignment_count,
+    case when beginnings.key is not null then history.reassignment_count end as counted_reassignment_count,
     versions.reopen_count as reported_reopen_count,
-    case when beginnings.from_creation then history.reopen_count end as counted_reopen_count,
+    case when beginnings.key is not null then history.reopen_count end as counted_reopen_count,
     case
         when versions.reopen_count is not null or beginnings.from_creation or clones.clone_count > 0
             then greatest(

@@ -34,7 +34,9 @@ join clocks
 where versions.parent_id not in (versions.incident_id, coalesce(versions.external_id, ''))
     and (
         abs(date_diff('second', parents.resolved_at, clocks.resolved_at)) <= 300
-        -- A rule that resolves children runs a while after the parent.
+        -- No source says "because of its parent", so a rule that follows within the hour is taken to have done it:
+        -- jobs that resolve children run every few minutes to hourly. Without a bound, a rule that resolves what nobody
+        -- answered for days would count, whatever became of the parent.
         or (
             clocks.is_resolved_by_automation
             and date_diff('second', parents.resolved_at, clocks.resolved_at) between 0 and 3600
