@@ -97,20 +97,25 @@ def find(raw: Path, source: str, input_id: str) -> Entry | None:
     return _read(folder) if (folder / MANIFEST).exists() or (folder / PENDING).exists() else None
 
 
-def keep(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
-    """Archive a file, pending.
+def expected(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
+    """Give the entry that a file is going to be; nothing is written yet."""
+    folder = raw / reading.options.source / input_id
+    return Entry(input_id, folder / file.name, datetime.now(UTC).replace(tzinfo=None), reading)
+
+
+def keep(entry: Entry, file: Path) -> None:
+    """Archive a file as an entry, pending; it is on the disk for good when this returns.
 
     Raises:
         ArchiveError: it cannot be written, or the file changed meanwhile.
     """
-    folder = raw / reading.options.source / input_id
+    folder = entry.file.parent
     before = file.stat()
-    target = folder / file.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # The file is copied by a child: it may be larger than memory, and a reflink costs nothing.
         subprocess.run(
-            ["cp", "--reflink=auto", "--remove-destination", "--", str(file.resolve()), str(target)],
+            ["cp", "--reflink=auto", "--remove-destination", "--", str(file.resolve()), str(entry.file)],
             check=True,
             capture_output=True,
             stdin=subprocess.DEVNULL,
@@ -118,16 +123,14 @@ def keep(raw: Path, file: Path, input_id: str, reading: Reading) -> Entry:
         after = file.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise ArchiveError(f"{file}: changed while it was read; run again when its export is complete")
-        target.chmod(0o444)
-        sync(target)
-        entry = Entry(input_id, target, datetime.now(UTC).replace(tzinfo=None), reading)
+        entry.file.chmod(0o444)
+        sync(entry.file)
         _write(entry)
     except (OSError, subprocess.CalledProcessError, ArchiveError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError(f"{file.name} cannot be archived in {raw}: {cause(error)}") from error
-    return entry
+        raise ArchiveError(f"{file.name} cannot be archived in {folder.parent.parent}: {cause(error)}") from error
 
 
 def adopt(folder: Path, reading: Reading, state: Mapping[str, Any]) -> Entry:

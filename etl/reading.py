@@ -30,7 +30,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE = "_line"
 """The column that holds each row's line; no export may have a column of this name."""
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 16 << 20
 HEAD_BYTES = 1 << 20
 CHUNK_ROWS = 100_000
 LIST_KEYS = (

@@ -456,9 +456,12 @@ def _take_in(
             input_id = archive.identify(file)
             if (source.name, input_id) in in_store:
                 continue
-            entry = archive.keep(raw, file, input_id, reading)
+            entry = archive.expected(raw, file, input_id, reading)
             try:
-                read_entry(con, entry, report, progress)
+                # What is read is the file itself: its copy gets to the disk meanwhile, and is the same or an error.
+                with ThreadPoolExecutor(max_workers=1, thread_name_prefix="archiving") as disk:
+                    kept = disk.submit(archive.keep, entry, file)
+                    read_entry(con, entry, report, progress, file, kept.result)
             except BaseException:
                 archive.discard(entry)
                 raise
@@ -516,30 +519,30 @@ def _take_in_pull(
 
 
 def read_entry(
-    con: duckdb.DuckDBPyConnection, entry: Entry, report: Report, progress: Progress = lambda _: None
+    con: duckdb.DuckDBPyConnection,
+    entry: Entry,
+    report: Report,
+    progress: Progress = lambda _: None,
+    file: Path | None = None,
+    settled: Callable[[], object] = lambda: None,
 ) -> None:
-    """Read one archived input into the store's tables."""
-    module = sources.source(entry.reading.kind)
+    """Read one archived input into the store's tables; of one that fails nothing stays.
+
+    Args:
+        con: the store.
+        entry: the input.
+        report: told how many rows there were.
+        progress: told in words what is being done.
+        file: where to read it while its copy is being made; else the archived file.
+        settled: returns when the input is in the archive, and raises if it does not get there.
+    """
     store.stage(con)
-    rows_in = 0
-    knows_resolving = False
-    for export in _exports(entry, module):
-        plan = module.prepare(export, entry.reading.options)
-        knows_resolving = knows_resolving or plan.knows_resolving
-        # One chunk is written while the next is normalised and the one after it is read.
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
-            written: Future[None] | None = None
-            for chunk in export.chunks():
-                rows_in += chunk.height
-                progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
-                rows = module.normalise(chunk, plan)
-                if written is not None:
-                    written.result()
-                written = writer.submit(store.put, con, rows)
-            if written is not None:
-                written.result()
-        rows_in += len(export.bad_rows)
-        store.put(con, _bad_rows(export))
+    try:
+        rows_in, knows_resolving = _stage(con, entry, file or entry.file, report, progress)
+        settled()
+    except (*INPUT_ERRORS, OSError):
+        store.retract(con)
+        raise
     staged = store.counts(con)
     as_of = entry.reading.as_of or store.greatest_stamp(con, entry.fetched_at) or entry.fetched_at
     store.merge(con, entry.source, entry.input_id, as_of, entry.fetched_at)
@@ -572,10 +575,37 @@ def read_entry(
     report.issues += counted["issues"]
 
 
-def _exports(entry: Entry, module: ModuleType) -> list[Export]:
+def _stage(
+    con: duckdb.DuckDBPyConnection, entry: Entry, file: Path, report: Report, progress: Progress
+) -> tuple[int, bool]:
+    """Stage the rows of an input; give how many it has, and whether it tells resolving apart from closing."""
+    module = sources.source(entry.reading.kind)
+    rows_in = 0
+    knows_resolving = False
+    for export in _exports(entry, file, module):
+        plan = module.prepare(export, entry.reading.options)
+        knows_resolving = knows_resolving or plan.knows_resolving
+        # One chunk is written while the next is normalised and the one after it is read.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
+            written: Future[None] | None = None
+            for chunk in export.chunks():
+                rows_in += chunk.height
+                progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
+                rows = module.normalise(chunk, plan)
+                if written is not None:
+                    written.result()
+                written = writer.submit(store.put, con, entry.source, rows)
+            if written is not None:
+                written.result()
+        rows_in += len(export.bad_rows)
+        store.put(con, entry.source, _bad_rows(export))
+    return rows_in, knows_resolving
+
+
+def _exports(entry: Entry, file: Path, module: ModuleType) -> list[Export]:
     if entry.is_pull:
-        return open_streams(entry.file.parent, getattr(module, "REFERENCES", ()))
-    return open_exports(entry.file, sources.reading(entry.reading.kind, entry.reading.options))
+        return open_streams(file.parent, getattr(module, "REFERENCES", ()))
+    return open_exports(file, sources.reading(entry.reading.kind, entry.reading.options))
 
 
 def _bad_rows(export: Export) -> Canonical:

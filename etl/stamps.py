@@ -308,10 +308,14 @@ def _from_zone(local: pl.Series, zone: str) -> tuple[pl.Series, pl.Series, pl.Se
     nothing = pl.repeat(False, len(local), eager=True)
     if zone == "UTC" or local.null_count() == len(local):
         return local, nothing, nothing
-    first = _in_utc(local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null"))
-    last = _in_utc(local.dt.replace_time_zone(zone, ambiguous="latest", non_existent="null"))
-    ambiguous = (first != last).fill_null(value=False)
+    first = _in_utc(local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null"))
+    odd = first.is_null() & local.is_not_null()
+    if not odd.any():
+        return first, nothing, nothing
+    earliest = _in_utc(local.filter(odd).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null"))
+    first = first.scatter(odd.arg_true(), earliest)
     nonexistent = first.is_null() & local.is_not_null()
+    ambiguous = odd & ~nonexistent
     if nonexistent.any():
         rows = nonexistent.arg_true()
         first = first.scatter(rows, [_moved_forward(stamp, zone) for stamp in local.gather(rows)])

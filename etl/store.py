@@ -136,7 +136,6 @@ PRIVATE = {
 }
 STAGED = {
     "staged_versions": incident.VERSION,
-    "staged_snapshots": incident.SNAPSHOT,
     "staged_events": incident.GIVEN_EVENT,
     "staged_rejected": incident.REJECTED,
     "staged_issues": incident.ISSUE,
@@ -271,9 +270,17 @@ def _table(name: str, fields: tuple[Field, ...]) -> str:
 
 
 def stage(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the empty temporary tables that one source's rows wait in."""
+    """Make the empty temporary tables that one input's rows wait in.
+
+    Rows of history, of which there are most, wait where they will stay: behind the last row that was there before.
+    """
     for name, fields in STAGED.items():
         con.execute(_table(f"temp.{name}", fields).replace("create table", "create or replace temp table"))
+    con.execute("set variable last_snapshot = (select coalesce(max(rowid), -1) from store.snapshots)")
+    con.execute(
+        "create or replace temp view staged_snapshots as"
+        " select * from store.snapshots where rowid > getvariable('last_snapshot')"
+    )
 
 
 def unstage(con: duckdb.DuckDBPyConnection) -> None:
@@ -282,17 +289,24 @@ def unstage(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"drop table temp.{name}")
 
 
-def put(con: duckdb.DuckDBPyConnection, rows: Canonical) -> None:
+def retract(con: duckdb.DuckDBPyConnection) -> None:
+    """Take back what an input that failed has brought."""
+    con.execute("delete from store.snapshots where rowid > getvariable('last_snapshot')")
+
+
+def put(con: duckdb.DuckDBPyConnection, source: str, rows: Canonical) -> None:
     """Add a chunk's rows to the staged ones."""
-    for name, frame in zip(STAGED, rows, strict=True):
-        append(con, name, frame)
+    append(con, "store.snapshots", rows.snapshots.with_columns(source=pl.lit(source)))
+    for name in STAGED:
+        append(con, name, getattr(rows, name.removeprefix("staged_")))
 
 
 def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Append a frame to a table of the same columns."""
     if frame.height == 0:
         return
-    con.register("chunk", frame.to_arrow())
+    # As a stream of batches: a whole Arrow table would be scanned by threads of Arrow's own, in each other's way.
+    con.register("chunk", frame.to_arrow(compat_level=pl.CompatLevel.newest()).to_reader())
     con.execute(f"insert into {table} by name select * from chunk")
     con.unregister("chunk")
 

@@ -81,7 +81,7 @@ def made(
             ([], incident.ISSUE),
         )
     ]
-    store.put(con, Canonical(*frames))
+    store.put(con, "desk", Canonical(*frames))
     store.merge(con, "desk", "input", AS_OF, AS_OF)
     store.record_source(
         con, {"source": "desk", "kind": "servicenow", "as_of": AS_OF, "knows_resolving": True, **source}

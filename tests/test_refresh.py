@@ -353,7 +353,7 @@ def test_what_a_killed_run_had_archived_but_not_stored_goes(tmp_path: Path) -> N
     refresh.load(data, desk(), [exports.generation(tmp_path / "0.csv", 0, incidents=2)])
     file = exports.generation(tmp_path / "1.csv", 1, incidents=2, more=0)
     reading = archive.Reading("servicenow", Options("desk"), None, {}, is_configured=False)
-    archive.keep(data / "raw", file, archive.identify(file), reading)
+    archive.keep(archive.expected(data / "raw", file, archive.identify(file), reading), file)
     (data / "raw" / "desk" / "half").mkdir()
     (data / "raw" / "desk" / "half" / "2.csv").write_text("half")
     refresh.recover(data, None)

@@ -129,7 +129,8 @@ class Loader:
         reading = archive.Reading("servicenow", Options("desk"), None, {}, is_configured=False)
         for place, piece in enumerate(pieces):
             file = exports.write(folder / f"{place}.csv", piece)
-            entry = archive.keep(folder / "raw", file, archive.identify(file), reading)
+            entry = archive.expected(folder / "raw", file, archive.identify(file), reading)
+            archive.keep(entry, file)
             con.execute("begin")
             con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
             if entry.key not in store.inputs(con):

@@ -2,52 +2,69 @@
 -- Rows of history become events by what differs between one and the next; events that a source tells pass through.
 create or replace temp table steps as
 select
-    snapshots.key,
-    snapshots.version_number,
-    snapshots.happened_at,
-    snapshots.actor,
-    snapshots.actor_kind,
-    snapshots.state,
-    snapshots.hold_reason,
-    snapshots.priority,
-    snapshots.assignment_group,
-    snapshots.assignee,
-    snapshots.escalation,
-    snapshots.version_number::varchar
-        || case
-            when lag(snapshots.version_number) over life = snapshots.version_number
-                then '.' || row_number() over life
-            else ''
-        end as step_id,
-    row_number() over life as step,
-    lag(snapshots.state) over life as from_state,
-    lag(snapshots.hold_reason) over life as from_hold_reason,
-    lag(snapshots.priority) over life as from_priority,
-    lag(snapshots.assignment_group) over life as from_group,
-    lag(snapshots.assignee) over life as from_assignee,
-    lag(snapshots.escalation) over life as from_escalation
+    * exclude (from_hold_reason, from_escalation),
+    step > 1 and from_priority is distinct from priority as changes_priority,
+    from_group is distinct from assignment_group and (step > 1 or version_number = 0) as changes_group,
+    from_assignee is distinct from assignee and (step > 1 or version_number = 0) as changes_assignee,
+    step > 1 and (escalation > from_escalation) is true as escalates,
+    case when escalation > from_escalation then from_escalation end as from_escalation,
+    case
+        when (from_state is distinct from state and (step > 1 or state <> 'new'))
+            -- Another reason is another hold.
+            or (state = 'on_hold' and from_state = 'on_hold' and from_hold_reason is distinct from hold_reason)
+            then case
+                when from_state in ('resolved', 'closed', 'cancelled') and state in ('new', 'in_progress', 'on_hold')
+                    then 'reopened'
+                when state in ('resolved', 'closed', 'cancelled') then state
+                when state = 'on_hold' then 'held'
+                when from_state = 'on_hold' then 'resumed'
+                else 'state'
+            end
+    end as state_change
 from (
-    -- Versions of one number and minute follow each other by content, so that the order of loading does not matter.
     select
-        keys.key,
-        snapshots.*,
-        hash(state, source_state, hold_reason, priority, assignment_group, assignee, escalation, actor) as tie
-    from store.snapshots as snapshots
-    join keys
-        on snapshots.source = keys.source
-        and snapshots.incident_id = keys.incident_id
-    where snapshots.source in (select source from verdicts where is_history)
-) as snapshots
-window life as (
-    partition by snapshots.key
-    order by snapshots.version_number, snapshots.happened_at, snapshots.tie
-)
--- A row that an export holds twice is one.
-qualify (
-    lag(snapshots.version_number) over life = snapshots.version_number
-    and lag(snapshots.happened_at) over life = snapshots.happened_at
-    and lag(snapshots.tie) over life = snapshots.tie
-) is not true;
+        snapshots.key,
+        snapshots.version_number,
+        snapshots.happened_at,
+        snapshots.actor,
+        coalesce(snapshots.actor_kind, 'unknown') as actor_kind,
+        snapshots.state,
+        case when snapshots.state = 'on_hold' then snapshots.hold_reason end as hold_reason,
+        snapshots.priority,
+        snapshots.assignment_group,
+        snapshots.assignee,
+        snapshots.escalation,
+        lag(snapshots.version_number) over life as from_version,
+        row_number() over life as step,
+        lag(snapshots.state) over life as from_state,
+        lag(snapshots.hold_reason) over life as from_hold_reason,
+        lag(snapshots.priority) over life as from_priority,
+        lag(snapshots.assignment_group) over life as from_group,
+        lag(snapshots.assignee) over life as from_assignee,
+        lag(snapshots.escalation) over life as from_escalation
+    from (
+        -- Versions of one number and minute follow each other by content, so that the order of loading does not matter.
+        select
+            keys.key,
+            snapshots.*,
+            hash(state, source_state, hold_reason, priority, assignment_group, assignee, escalation, actor) as tie
+        from store.snapshots as snapshots
+        join keys
+            on snapshots.source = keys.source
+            and snapshots.incident_id = keys.incident_id
+        where snapshots.source in (select source from verdicts where is_history)
+    ) as snapshots
+    window life as (
+        partition by snapshots.key
+        order by snapshots.version_number, snapshots.happened_at, snapshots.tie
+    )
+    -- A row that an export holds twice is one.
+    qualify (
+        lag(snapshots.version_number) over life = snapshots.version_number
+        and lag(snapshots.happened_at) over life = snapshots.happened_at
+        and lag(snapshots.tie) over life = snapshots.tie
+    ) is not true
+);
 
 -- Events that the source tells itself, found by either key. A log that says only what happened leaves out from where:
 -- that is the event before. Another state after a resolution is a reopening, whatever the source calls it.
@@ -197,24 +214,18 @@ join tells_states
 join current_versions
     on first_told.key = current_versions.key;
 
+-- The rows of history that speak for themselves.
 create or replace temp view seen_steps as
 select
-    steps.* exclude (hold_reason, actor_kind),
-    coalesce(steps.actor_kind, 'unknown') as actor_kind,
-    case when steps.state = 'on_hold' then steps.hold_reason end as hold_reason,
-    case
-        when from_state in ('resolved', 'closed', 'cancelled') and state in ('new', 'in_progress', 'on_hold')
-            then 'reopened'
-        when state in ('resolved', 'closed', 'cancelled') then state
-        when state = 'on_hold' then 'held'
-        when from_state = 'on_hold' then 'resumed'
-        else 'state'
-    end as state_change
+    * exclude (version_number, from_version),
+    version_number
+        || case when from_version = version_number then '.' || step else '' end
+        || '-' as step_id
 from steps
 anti join tells_states
     on steps.key = tells_states.key;
 
-create or replace temp table happenings as
+create or replace temp view happenings as
 -- The opening itself.
 select
     current_versions.key,
@@ -244,7 +255,7 @@ where first_told.tells_opening is not true
 union all by name
 select
     key,
-    step_id || '-' || state_change as event_id,
+    step_id || state_change as event_id,
     happened_at,
     step * 10 + 1 as sequence,
     state_change as kind,
@@ -258,14 +269,12 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where (from_state is distinct from state and (step > 1 or state <> 'new'))
-    -- Another reason is another hold.
-    or (state = 'on_hold' and from_state = 'on_hold' and from_hold_reason is distinct from hold_reason)
+where state_change is not null
 
 union all by name
 select
     key,
-    step_id || '-' || 'group_assigned' as event_id,
+    step_id || 'group_assigned' as event_id,
     happened_at,
     step * 10 + 2 as sequence,
     'group_assigned' as kind,
@@ -279,13 +288,12 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where from_group is distinct from assignment_group
-    and (step > 1 or version_number = 0)
+where changes_group
 
 union all by name
 select
     key,
-    step_id || '-' || 'assigned' as event_id,
+    step_id || 'assigned' as event_id,
     happened_at,
     step * 10 + 3 as sequence,
     'assigned' as kind,
@@ -299,13 +307,12 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where from_assignee is distinct from assignee
-    and (step > 1 or version_number = 0)
+where changes_assignee
 
 union all by name
 select
     key,
-    step_id || '-' || 'priority' as event_id,
+    step_id || 'priority' as event_id,
     happened_at,
     step * 10 + 4 as sequence,
     'priority' as kind,
@@ -319,13 +326,12 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where from_priority is distinct from priority
-    and step > 1
+where changes_priority
 
 union all by name
 select
     key,
-    step_id || '-' || 'escalated' as event_id,
+    step_id || 'escalated' as event_id,
     happened_at,
     step * 10 + 5 as sequence,
     'escalated' as kind,
@@ -339,13 +345,12 @@ select
     assignment_group as group_after,
     priority as priority_after
 from seen_steps
-where escalation > from_escalation
-    and step > 1
+where escalates
 
 union all by name
 select
     key,
-    step_id || '-' || 'other' as event_id,
+    step_id || 'other' as event_id,
     happened_at,
     step * 10 + 6 as sequence,
     'other' as kind,
@@ -360,12 +365,11 @@ select
     priority as priority_after
 from seen_steps
 where step > 1
-    and from_state = state
-    and (state <> 'on_hold' or from_hold_reason is not distinct from hold_reason)
-    and from_group is not distinct from assignment_group
-    and from_assignee is not distinct from assignee
-    and from_priority is not distinct from priority
-    and (escalation > from_escalation) is not true
+    and state_change is null
+    and not changes_group
+    and not changes_assignee
+    and not changes_priority
+    and not escalates
 
 union all by name
 select
@@ -439,12 +443,3 @@ select
 from happenings
 join keys
     on happenings.key = keys.key;
-
--- What is not read again makes room for what follows.
-drop view seen_steps;
-
-drop table steps;
-
-drop table told;
-
-drop table told_running;

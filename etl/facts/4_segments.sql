@@ -1,6 +1,6 @@
 -- One row per stretch of an incident's life; the open end of an open incident's last stretch is null.
 -- The instants at which something about it changes: state, group, and the acknowledgement, which ends the waiting.
-create or replace temp table points as
+create or replace temp view points as
 select
     happenings.key,
     happenings.sequence,
@@ -94,5 +94,3 @@ join keys
     on stretches.key = keys.key
 where (until_at is null and (next_at is null or next_at > from_at))
     or (from_at < until_at and next_at > from_at);
-
-drop table points;

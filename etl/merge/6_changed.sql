@@ -35,11 +35,19 @@ where extents.source = $source
 insert into store.extents
 select
     $source as source,
-    snapshots.incident_id,
-    count(distinct snapshots.version_number) as "rows",
-    max(snapshots.version_number) + 1 as span
-from store.snapshots as snapshots
-semi join touched
-    on snapshots.source = $source
-    and snapshots.incident_id = touched.incident_id
-group by snapshots.incident_id;
+    incident_id,
+    count(*) as "rows",
+    max(version_number) + 1 as span
+from (
+    select
+        snapshots.incident_id,
+        snapshots.version_number
+    from store.snapshots as snapshots
+    semi join touched
+        on snapshots.source = $source
+        and snapshots.incident_id = touched.incident_id
+    group by
+        snapshots.incident_id,
+        snapshots.version_number
+)
+group by incident_id;
