@@ -31,6 +31,8 @@ LINE = "_line"
 """The column that holds each row's line; no export may have a column of this name."""
 
 BLOCK_BYTES = 16 << 20
+"""How much of a file becomes one chunk; with smaller ones more time goes into calls than into rows."""
+LONGEST_LINE_BYTES = 64 << 20
 HEAD_BYTES = 1 << 20
 CHUNK_ROWS = 100_000
 LIST_KEYS = (
@@ -174,6 +176,8 @@ class _Text:
     encoding: str
     head: str
     has_quotes: bool
+    may_end_in_quotes: bool
+    """The number of quotes is odd, and none of them ends the file: perhaps one that was opened is never closed."""
 
     @property
     def starts_with_json(self) -> bool:
@@ -187,7 +191,8 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
     """
     encoding = options.encoding
     head = b""
-    has_quotes = False
+    quotes = 0
+    tail = b""
     decoder: codecs.IncrementalDecoder | None = None
     is_utf8 = True
     longest_without_newline = 0
@@ -198,11 +203,12 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
                     head = block[:HEAD_BYTES]
                     encoding = encoding or _marked_encoding(block)
                     decoder = codecs.getincrementaldecoder("utf-8")()
-                has_quotes = has_quotes or b'"' in block
+                quotes += block.count(b'"')
+                tail = block
                 longest_without_newline = (
                     0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
                 )
-                if longest_without_newline > 16 * BLOCK_BYTES:
+                if longest_without_newline > LONGEST_LINE_BYTES:
                     raise ReadError(
                         f"{name}: over {longest_without_newline >> 20} MB without a line break; "
                         "this is not a table with one row a line"
@@ -226,7 +232,13 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
         raise ReadError(f"{name}: encoding '{encoding}' is unknown; use for example utf-8, utf-16 or cp1252") from error
     if not encoding.lower().startswith("utf-16") and b"\x00" in head[:4096]:
         raise ReadError(f"{name}: this is not text; Meantime reads CSV, JSON, XLSX and Parquet")
-    return _Text(encoding, head.decode(encoding, errors="ignore").lstrip("\ufeff"), has_quotes)
+    ends_with_quote = tail.rstrip(b"\r\n\t \x00").endswith(b'"')
+    return _Text(
+        encoding,
+        head.decode(encoding, errors="ignore").lstrip("\ufeff"),
+        has_quotes=quotes > 0,
+        may_end_in_quotes=quotes % 2 == 1 and not ends_with_quote,
+    )
 
 
 def _marked_encoding(block: bytes) -> str | None:
@@ -293,6 +305,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
         )
         ordinal = 0
         line = skip
+        last = (skip, "")
         try:
             with (
                 opener() as file,
@@ -312,7 +325,13 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
                         lines = line + steps.cum_sum()
                         line += int(steps.sum())
                     frame = _gather(frame, columns, groups)
+                    last = (lines[-1], frame[-1, -1] or "") if frame.height else last
                     yield frame.with_columns(lines.alias(LINE))
+            if text.may_end_in_quotes and "\n" in last[1]:
+                raise ReadError(
+                    f"{name}: the quote that opens in line {last[0]} is never closed, so that everything after it is "
+                    "one value; mend that line, or export the file again"
+                )
         except pa.ArrowInvalid as error:
             raise _csv_error(name, str(error)) from error
         except (EOFError, UnicodeDecodeError) as error:

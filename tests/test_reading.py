@@ -138,7 +138,8 @@ BAD = {
     "duplicate header": (b"Number,Opened,Number\n1,2,3\n", "names 'Number' more than once"),
     "cut JSON": (b'[{"a": 1}, {"a"', "record 2 is not valid JSON"),
     "one endless line": (b"a,b\n" + b"x" * (80 << 20), "without a line break"),
-    "an unclosed quote": (b'a,b\n1,"2\n' + b"3,4\n" * (3 << 20), "longer than|cannot be read"),
+    "an unclosed quote": (b'a,b\n1,"2\n' + b"3,4\n" * (12 << 20), "longer than|cannot be read"),
+    "an unclosed quote near the end": (b'a,b\n5,6\n1,"2\n' + b"3,4\n" * 9, "opens in line 3 is never closed"),
     "numbers only": (b"[1, 2]", "where an object was expected"),
 }
 
