@@ -111,7 +111,7 @@ class Records:
 
     def named(self, field_: str) -> str:
         """Name the column that a field comes from."""
-        return next((name for name in self.plan.columns[field_] if name in self.chunk.columns), field_)
+        return next((name for name in self.plan.columns.get(field_, ()) if name in self.chunk.columns), field_)
 
     def nothing(self, dtype: pl.DataType | None = None) -> pl.Series:
         """Give a column of nulls."""

@@ -327,7 +327,9 @@ def served(standin: Standin, *, faults: Faults | None = None) -> Iterator[str]:
         thread.join()
 
 
-def warehoused(kind: str, standin: Standin, folder: Path, *, refreshes: int = 2, share: float = 0.02) -> Path:
+def warehoused(
+    kind: str, standin: Standin, folder: Path, *, refreshes: int = 2, share: float = 0.02, path: str = ""
+) -> Path:
     """Refresh a data directory from a stand-in over a real socket, while it lives on and sometimes fails.
 
     The last refresh finds it quiet. Give the published file.
