@@ -22,6 +22,8 @@ from etl.sources import Options
 
 MANIFEST = "manifest.json"
 PENDING = "manifest.json.new"
+CALENDARS = "calendars.json"
+"""What belongs to no input but decides the facts, too; pending under the same addition as a manifest."""
 
 
 class ArchiveError(Exception):
@@ -237,8 +239,51 @@ def _read(folder: Path) -> Entry:
         ) from error
 
 
+def calendars(raw: Path) -> str:
+    """Give the calendars that the archive keeps, as text; what is pending counts.
+
+    Raises:
+        ArchiveError: they cannot be read.
+    """
+    file = raw / f"{CALENDARS}.new"
+    file = file if file.exists() else raw / CALENDARS
+    try:
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"{file}: cannot be read ({error}); restore it, or remove it") from error
+
+
+def keep_calendars(raw: Path, said: str) -> None:
+    """Keep the calendars, pending, if they are others than before.
+
+    Raises:
+        ArchiveError: they cannot be written.
+    """
+    if said == calendars(raw):
+        return
+    pending = raw / f"{CALENDARS}.new"
+    unfinished = raw / f"{CALENDARS}.new.part"
+    try:
+        raw.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(said, encoding="utf-8")
+        sync(unfinished)
+        unfinished.rename(pending)
+        sync(raw)
+    except OSError as error:
+        raise ArchiveError(f"{raw} cannot be written: {cause(error)}") from error
+
+
+def discard_calendars(raw: Path) -> None:
+    """Take back the calendars that are pending."""
+    for name in (f"{CALENDARS}.new", f"{CALENDARS}.new.part"):
+        (raw / name).unlink(missing_ok=True)
+
+
 def confirm(raw: Path) -> None:
     """Make what is pending part of the archive: the store has it."""
+    if (raw / f"{CALENDARS}.new").exists():
+        (raw / f"{CALENDARS}.new").replace(raw / CALENDARS)
+        sync(raw)
     for pending in raw.glob(f"*/*/{PENDING}"):
         pending.replace(pending.with_name(MANIFEST))
         sync(pending.parent)
@@ -253,13 +298,20 @@ def discard(entry: Entry) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def recover(raw: Path, in_store: Mapping[tuple[str, str], str]) -> None:
+def recover(raw: Path, in_store: Mapping[tuple[str, str], str], calendars_in_store: str | None = None) -> None:
     """Finish what a killed run left.
 
     Args:
         raw: the archive.
         in_store: the inputs that the store has: source and id -> hash of how it was read.
+        calendars_in_store: the calendars that it has, as text.
     """
+    (raw / f"{CALENDARS}.new.part").unlink(missing_ok=True)
+    if (raw / f"{CALENDARS}.new").exists():
+        if calendars(raw) == calendars_in_store:
+            (raw / f"{CALENDARS}.new").replace(raw / CALENDARS)
+        else:
+            discard_calendars(raw)
     for folder in raw.glob("*/*"):
         if not folder.is_dir():
             continue

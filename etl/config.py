@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import sources
+from etl import calendars, sources
+from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
 from etl.pull import Access, Secret
 from etl.shaping import nearest
@@ -24,7 +25,7 @@ class ConfigError(Exception):
 
 DEFAULT_REJECTED_SHARE = 0.01
 
-TOP_KEYS = ("timezone", "keep_raw", "sources")
+TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules")
 SOURCE_KEYS = (
     "kind",
     "files",
@@ -110,6 +111,8 @@ class Config:
     keep_raw: int | None = None
     """How many inputs per source the archive keeps; None keeps all."""
     sources: Mapping[str, Source] = field(default_factory=dict)
+    calendars: Calendars | None = None
+    """None where there is no configuration: those that the warehouse has stay. A file that names none removes them."""
 
 
 def read(path: Path) -> Config:
@@ -149,7 +152,15 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         zone,
         keep,
         {name: source(name, section, path.parent, f"{path}: [sources.{name}]") for name, section in sections.items()},
+        _calendars(given, path),
     )
+
+
+def _calendars(given: Mapping[str, Any], path: Path) -> Calendars:
+    try:
+        return calendars.parse(given.get("calendars", {}), given.get("calendar_rules", []))
+    except CalendarError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def source(name: str, section: Any, folder: Path, where: str) -> Source:

@@ -145,6 +145,7 @@ INCIDENT = (
     Field(
         "business_hours_to_acknowledge", "double", "Hours to acknowledge within the calendar; null without a calendar"
     ),
+    Field("calendar", "varchar", "Calendar that its business time is counted by; null where no rule chooses one"),
     Field("opened_out_of_hours", "boolean", "Opened outside the calendar; null without a calendar"),
     Field("attributes", "json", "Every column of the export that has no other place"),
 )
@@ -212,6 +213,11 @@ SEGMENT = (
     Field("kind", "varchar", f"One of {', '.join(SEGMENT_KINDS)}"),
     Field("hold_reason", "varchar", f"While on hold: null or one of {', '.join(HOLD_REASONS)}"),
     *_pick(INCIDENT, "assignment_group"),
+    Field(
+        "business_seconds",
+        "bigint",
+        "Seconds of it within the incident's calendar; null without a calendar, and while the stretch lasts",
+    ),
     Field("seconds", "bigint", "Length; an incident's add up to its seconds_to_resolve, or to its age while open"),
 )
 """One row per stretch of an incident's life: view `incident_segments`."""

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from etl import archive, catalog, incident, publish, sources, store
+from etl import archive, calendars, catalog, incident, publish, sources, store
 from etl.archive import ArchiveError, Entry, Reading
+from etl.calendars import CalendarError, Calendars
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
 from etl.pull import Pull, PullError, begin, open_streams
@@ -26,8 +27,15 @@ from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
 from etl.store import StoreError, StoreInUseError
 
-INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, ConfigError, PullError)
+INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, CalendarError, ConfigError, PullError)
 Progress = Callable[[str], None]
+
+
+class Stated(NamedTuple):
+    """What is said of the warehouse as a whole; what is None stays as it is."""
+
+    zone: str | None = None
+    calendars: Calendars | None = None
 
 
 class RefreshError(Exception):
@@ -94,11 +102,15 @@ def refresh(
     with store.lock(data / "store", wait_seconds):
         wanted: list[tuple[Source, list[Path] | None]] = [(source, None) for source in chosen]
         if full:
-            recover(data, config.timezone, progress)
+            recover(data, _stated(config), progress)
             _restate(data / "raw", wanted)
             if any(archive.entries(data / "raw")):
-                _rebuild(data, config.timezone, progress)
-        return _run(data, config.timezone, wanted, progress, config.keep_raw, full=full)
+                _rebuild(data, _stated(config), progress)
+        return _run(data, _stated(config), wanted, progress, config.keep_raw, full=full)
+
+
+def _stated(config: Config | None) -> Stated:
+    return Stated(config.timezone, config.calendars) if config is not None else Stated()
 
 
 def load(
@@ -117,8 +129,7 @@ def load(
         StoreError, PublishError: nothing was published.
     """
     with store.lock(data / "store", wait_seconds):
-        zone = config.timezone if config else None
-        return _run(data, zone, [(source, list(files))], progress, None, must_succeed=True)
+        return _run(data, _stated(config), [(source, list(files))], progress, None, must_succeed=True)
 
 
 def rebuild(
@@ -132,10 +143,11 @@ def rebuild(
     with store.lock(data / "store", wait_seconds):
         # The store itself may be damaged: it is asked for what it still knows, and replaced.
         publish.recover(data)
-        archive.recover(data / "raw", _carried(data).inputs)
+        carried = _carried(data)
+        archive.recover(data / "raw", carried.inputs, carried.calendars)
         if config is not None:
             _restate(data / "raw", [(source, None) for source in config.sources.values()])
-        reports = _rebuild(data, config.timezone if config else None, progress)
+        reports = _rebuild(data, _stated(config), progress)
         return Outcome(_publish(data), reports)
 
 
@@ -145,7 +157,7 @@ def _store_file(data: Path) -> Path:
 
 def _run(
     data: Path,
-    zone: str | None,
+    stated: Stated,
     wanted: list[tuple[Source, list[Path] | None]],
     progress: Progress,
     keep_raw: int | None,
@@ -153,12 +165,12 @@ def _run(
     must_succeed: bool = False,
     full: bool = False,
 ) -> Outcome:
-    recover(data, zone, progress)
+    recover(data, stated, progress)
     raw = data / "raw"
     reports = {source.name: Report(source.name, _now()) for source, _ in wanted}
     if _restate(raw, wanted):
         progress("exports are to be read in another way: rebuilding the store from the archive")
-        reports |= {report.source: report for report in _rebuild(data, zone, progress) if report.source in reports}
+        reports |= {report.source: report for report in _rebuild(data, stated, progress) if report.source in reports}
     con = store.connect(_store_file(data))
     taken: list[Entry] = []
     is_committed = False
@@ -173,9 +185,11 @@ def _run(
         }
         con.execute("begin")
         if is_new:
-            store.create(con, zone or wanted[0][0].options.timezone or "UTC")
+            store.create(con, stated.zone or wanted[0][0].options.timezone or "UTC")
         store.put_setting(con, "version", str(max(int(store.setting(con, "version") or 0), publish.highest(data))))
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
+        store.keep_calendars(con, stated.calendars)
+        archive.keep_calendars(raw, store.setting(con, "calendars") or "")
         for source, files in wanted:
             taken += _take_in(con, raw, source, files, pulls.get(source.name), reports[source.name], progress)
         failed = [report for report in reports.values() if report.outcome == "failed"]
@@ -189,10 +203,13 @@ def _run(
     except BaseException as error:
         con.close()
         if not is_committed:
+            archive.discard_calendars(raw)
             for entry in taken:
                 archive.discard(entry)
         if isinstance(error, duckdb.Error):
             raise RefreshError(f"the store could not be written: {str(error).splitlines()[0]}") from error
+        if isinstance(error, CalendarError):
+            raise RefreshError(str(error)) from error
         raise
     con.close()
     archive.confirm(raw)
@@ -204,7 +221,7 @@ def _run(
     return Outcome(version, list(reports.values()))
 
 
-def recover(data: Path, zone: str | None, progress: Progress = lambda _: None) -> None:
+def recover(data: Path, stated: Stated = Stated(), progress: Progress = lambda _: None) -> None:
     """Finish what a killed run left: leftovers go, a store that is ahead is published, an outdated one rebuilt."""
     raw, file = data / "raw", _store_file(data)
     publish.recover(data)
@@ -217,20 +234,21 @@ def recover(data: Path, zone: str | None, progress: Progress = lambda _: None) -
         archive.recover(raw, {})
         if any(archive.entries(raw)):
             progress("the store is gone: rebuilding it from the archive")
-            _rebuild(data, zone, progress)
+            _rebuild(data, stated, progress)
             _publish(data)
         return
     con = store.connect(file)
     try:
         known = store.setting(con, "fingerprint")
         is_current = known == store.fingerprint()
-        other_zone = zone is not None and store.setting(con, "reporting_timezone") not in (None, zone)
+        other_zone = stated.zone is not None and store.setting(con, "reporting_timezone") not in (None, stated.zone)
         version = int(store.setting(con, "version") or 0)
         in_store = store.inputs(con) if is_current else {}
+        calendars_in_store = store.setting(con, "calendars")
     finally:
         con.close()
     if is_current:
-        archive.recover(raw, in_store)
+        archive.recover(raw, in_store, calendars_in_store)
     why = None
     if known is not None and not is_current:
         why = "another version of Meantime made it"
@@ -240,7 +258,7 @@ def recover(data: Path, zone: str | None, progress: Progress = lambda _: None) -
         why = "the archive holds what it does not"
     if why is not None:
         progress(f"rebuilding the store from the archive: {why}")
-        _rebuild(data, zone, progress)
+        _rebuild(data, stated, progress)
         _publish(data)
     elif version > (publish.published(data) or 0):
         publish.publish(data, file, version)
@@ -254,7 +272,7 @@ def _publish(data: Path) -> int:
     return version
 
 
-def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
+def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
     """Fill a new store from the archive and put it in the old one's place."""
     raw, file = data / "raw", _store_file(data)
     fresh = file.with_name("warehouse.new.duckdb")
@@ -269,9 +287,13 @@ def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
     try:
         con.execute("begin")
         store.create(
-            con, zone or carried.zone or next((entry.reading.options.timezone for entry in entries), None) or "UTC"
+            con,
+            stated.zone or carried.zone or next((entry.reading.options.timezone for entry in entries), None) or "UTC",
         )
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
+        kept = stated.calendars if stated.calendars is not None else calendars.recall(archive.calendars(raw))
+        store.keep_calendars(con, kept)
+        archive.keep_calendars(raw, kept.said)
         for entry in entries:
             read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
         _note_unreachable(reports, carried.inputs, {entry.key for entry in entries})
@@ -288,6 +310,7 @@ def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
         publish.sync(file.parent)
     except BaseException as error:
         con.close()
+        archive.discard_calendars(raw)
         for entry in entries:
             archive.discard(entry)
         if isinstance(error, duckdb.Error):
@@ -300,17 +323,18 @@ def _rebuild(data: Path, zone: str | None, progress: Progress) -> list[Report]:
 
 
 class _Carried(NamedTuple):
-    """What a rebuild takes over: the zone, the number, the record of runs, and which inputs there were."""
+    """What a rebuild takes over: the zone, the number, the record of runs, which inputs and calendars there were."""
 
     zone: str | None
     version: int
     runs: pl.DataFrame
     inputs: dict[tuple[str, str], str]
+    calendars: str | None
 
 
 def _carried(data: Path) -> _Carried:
     """Ask the store, or, if it is gone or damaged, the published file."""
-    nothing = _Carried(None, 0, pl.DataFrame(schema=incident.schema(store.RUNS)), {})
+    nothing = _Carried(None, 0, pl.DataFrame(schema=incident.schema(store.RUNS)), {}, None)
     for file in (_store_file(data), publish.file(data)):
         if file is None or not file.exists():
             continue
@@ -330,7 +354,7 @@ def _carried(data: Path) -> _Carried:
             except (duckdb.Error, ValueError):
                 # A store of another schema: what it calls a run is not ours.
                 runs, inputs = nothing.runs, {}
-            return _Carried(zone, int(version), runs, inputs)
+            return _Carried(zone, int(version), runs, inputs, store.setting(con, "calendars"))
         finally:
             con.close()
     return nothing
@@ -692,4 +716,15 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report]) -> int:
     return version
 
 
-__all__ = ["Outcome", "PublishError", "RefreshError", "Report", "StoreError", "load", "rebuild", "recover", "refresh"]
+__all__ = [
+    "Outcome",
+    "PublishError",
+    "RefreshError",
+    "Report",
+    "Stated",
+    "StoreError",
+    "load",
+    "rebuild",
+    "recover",
+    "refresh",
+]

@@ -9,14 +9,15 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from etl import incident
+from etl import calendars, incident
+from etl.calendars import Calendars
 from etl.incident import Field
 from etl.sources import Canonical
 
@@ -126,6 +127,20 @@ PRIVATE = {
         Field("from_day", "date", "First day at whose end it was open, in the reporting zone"),
         Field("until_day", "date", "First day at whose end it was not; null while it is open"),
     ),
+    "calendar_rules": (
+        Field("place", "integer", "Its place: the first rule that fits chooses"),
+        Field("calendar", "varchar", "Calendar that it chooses"),
+        Field("source", "varchar[]", "Sources that it is for; null for all"),
+        Field("assignment_group", "varchar[]", "Assignment groups that it is for; null for all"),
+        Field("service", "varchar[]", "Services that it is for; null for all"),
+        Field("priority", "integer[]", "Priorities that it is for; null for all"),
+    ),
+    "business_spans": (
+        Field("calendar", "varchar", "Calendar"),
+        Field("from_at", "timestamp", "UTC instant at which a stretch of business time begins"),
+        Field("until_at", "timestamp", "UTC instant at which it ends"),
+        Field("seconds_before", "bigint", "Business seconds before it; null after the last day that is known"),
+    ),
     "inputs": INPUTS,
     "settings": (Field("name", "varchar", "Setting"), Field("value", "varchar", "Its value")),
     "days": (
@@ -146,7 +161,16 @@ def fingerprint() -> str:
     """Hash what decides the store's content: its columns and the code that fills it. Another one means: rebuild."""
     return _hash(
         f"{SCHEMA_VERSION}{PUBLIC}{PRIVATE}",
-        ("facts/*.sql", "merge/*.sql", "sources/*.py", "incident.py", "reading.py", "shaping.py", "stamps.py"),
+        (
+            "facts/*.sql",
+            "merge/*.sql",
+            "sources/*.py",
+            "calendars.py",
+            "incident.py",
+            "reading.py",
+            "shaping.py",
+            "stamps.py",
+        ),
     )
 
 
@@ -261,7 +285,44 @@ def create(con: duckdb.DuckDBPyConnection, zone: str) -> None:
     put_setting(con, "fingerprint", fingerprint())
     put_setting(con, "reporting_timezone", zone)
     put_setting(con, "version", "0")
-    con.execute(sql(MERGE / "days.sql"), {"zone": zone, "first": date(1990, 1, 1), "last": date(2079, 12, 31)})
+    con.execute(sql(MERGE / "days.sql"), {"zone": zone, "first": calendars.FIRST, "last": calendars.LAST})
+
+
+def keep_calendars(con: duckdb.DuckDBPyConnection, wanted: Calendars | None) -> None:
+    """Have the store count business time by these calendars; by those that it has, where nothing is said of any.
+
+    If they differ, or the public holidays are of another edition, every incident's facts are to be made anew.
+    """
+    kept = wanted if wanted is not None else calendars.recall(setting(con, "calendars") or "")
+    if kept.fingerprint == (setting(con, "calendars:fingerprint") or ""):
+        return
+    con.execute("delete from store.calendar_rules")
+    for place, rule in enumerate(kept.rules, 1):
+        conditions = [list(values) or None for values in rule[1:]]
+        con.execute("insert into store.calendar_rules values (?, ?, ?, ?, ?, ?)", [place, rule.calendar, *conditions])
+    hours = calendars.weekly(kept)
+    staged = {
+        "calendar_hours": pl.DataFrame(hours, schema=calendars.Weekly._fields, orient="row"),
+        "calendar_closings": pl.DataFrame(
+            calendars.closing_days(kept),
+            schema={"calendar": pl.String, "day": pl.Date, "reason": pl.String},
+            orient="row",
+        ),
+        "zone_offsets": pl.DataFrame(
+            calendars.offsets(sorted({row.timezone for row in hours})), schema=calendars.Stretch._fields, orient="row"
+        ),
+    }
+    for name, frame in staged.items():
+        con.register(name, frame.to_arrow())
+    if hours:
+        run(con, MERGE / "business_spans.sql", {"first": calendars.FIRST, "last": calendars.LAST})
+    else:
+        con.execute("delete from store.business_spans")
+    for name in staged:
+        con.unregister(name)
+    put_setting(con, "calendars", kept.said)
+    put_setting(con, "calendars:fingerprint", kept.fingerprint)
+    con.execute("insert into changed select source, incident_id from store.versions")
 
 
 def _table(name: str, fields: tuple[Field, ...]) -> str:

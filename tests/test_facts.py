@@ -70,6 +70,7 @@ def made(
     store.create(con, source.pop("zone", "UTC"))
     con.execute("begin")
     con.execute("create temp table changed (source varchar, incident_id varchar)")
+    store.keep_calendars(con, source.pop("calendars", None))
     store.stage(con)
     frames = [
         incident.conform(pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(), fields)

@@ -343,7 +343,7 @@ def test_a_store_that_is_ahead_of_the_published_version_is_published(
         refresh.refresh(data, settings)
     monkeypatch.undo()
     assert exports.titles(data / "incidents.duckdb") == [("generation 0", 2)]
-    refresh.recover(data, None)
+    refresh.recover(data)
     assert publish.published(data) == 2
     assert exports.titles(data / "incidents.duckdb") == [("generation 1", 2)]
 
@@ -356,7 +356,7 @@ def test_what_a_killed_run_had_archived_but_not_stored_goes(tmp_path: Path) -> N
     archive.keep(archive.expected(data / "raw", file, archive.identify(file), reading), file)
     (data / "raw" / "desk" / "half").mkdir()
     (data / "raw" / "desk" / "half" / "2.csv").write_text("half")
-    refresh.recover(data, None)
+    refresh.recover(data)
     assert [entry.file.name for entry in archive.entries(data / "raw")] == ["0.csv"]
     assert len(list((data / "raw" / "desk").iterdir())) == 1
 

@@ -1,4 +1,4 @@
--- One row per stretch of an incident's life; the open end of an open incident's last stretch is null.
+-- One row per stretch of an incident's life, in `stretches`; the open end of an open incident's last stretch is null.
 -- The instants at which something about it changes: state, group, and the acknowledgement, which ends the waiting.
 create or replace temp view points as
 select
@@ -41,15 +41,9 @@ select
 from lives
 where seconds_to_acknowledge > 0;
 
-delete from store.segments as segments
-using keys
-where segments.source = keys.source
-    and segments.incident_id = keys.incident_id;
-
-insert into store.segments by name
+create or replace temp table stretches as
 select
-    keys.source,
-    keys.incident_id,
+    key,
     from_at,
     least(next_at, until_at) as until_at,
     case
@@ -89,8 +83,6 @@ from (
             order by from_at, sequence nulls last
             rows between unbounded preceding and current row
         )
-) as stretches
-join keys
-    on stretches.key = keys.key
+) as parts
 where (until_at is null and (next_at is null or next_at > from_at))
     or (from_at < until_at and next_at > from_at);

@@ -8,6 +8,7 @@ select
     segments.kind,
     segments.hold_reason,
     segments.assignment_group,
+    segments.business_seconds,
     date_diff('second', segments.from_at, coalesce(segments.until_at, sources.as_of))::bigint as seconds
 from store.segments as segments
 join main.sources as sources

@@ -87,6 +87,7 @@ select
     versions.first_contact_resolved as reported_first_contact,
     versions.sla_met as reported_sla_met,
     clocks.* exclude (key, state),
+    business_times.* exclude (key, opened_after),
     coalesce(
         versions.seconds_on_hold,
         case
@@ -103,6 +104,8 @@ select
 from current_versions as versions
 join clocks
     on versions.key = clocks.key
+left join business_times
+    on versions.key = business_times.key
 left join holds
     on versions.key = holds.key
 left join children
@@ -182,16 +185,17 @@ select
     seconds_to_resolve,
     seconds_to_first_resolution,
     seconds_on_hold,
-    null::bigint as business_seconds_to_resolve,
-    null::bigint as business_seconds_to_acknowledge,
+    business_seconds_to_resolve,
+    business_seconds_to_acknowledge,
     seconds_to_assign / 3600 as hours_to_assign,
     seconds_to_acknowledge / 3600 as hours_to_acknowledge,
     seconds_to_resolve / 3600 as hours_to_resolve,
     seconds_to_first_resolution / 3600 as hours_to_first_resolution,
     seconds_on_hold / 3600 as hours_on_hold,
-    null::double as business_hours_to_resolve,
-    null::double as business_hours_to_acknowledge,
-    null::boolean as opened_out_of_hours,
+    business_seconds_to_resolve / 3600 as business_hours_to_resolve,
+    business_seconds_to_acknowledge / 3600 as business_hours_to_acknowledge,
+    calendar,
+    opened_out_of_hours,
     attributes
 from (
     select
