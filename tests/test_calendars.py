@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -13,13 +14,14 @@ from zoneinfo import ZoneInfo
 import duckdb
 import holidays
 import pytest
+from conftest import ROOT
 from exports import content, line, write
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_facts import made, version
 
 from etl import archive, calendars, config, refresh, store
-from etl.calendars import CalendarError, Calendars, Hours
+from etl.calendars import CalendarError, Calendars, Hours, Rule
 from etl.config import ConfigError
 
 TEXT = """
@@ -337,6 +339,13 @@ def test_hours_over_midnight_go_on_into_the_next_day() -> None:
         '[[calendar_rules]]\ncalendar = "a"'
     )
     assert found.versions["a"][0].hours == (Hours(1, 0, 21600), Hours(2, 79200, 86400), Hours(7, 79200, 86400))
+
+
+def test_the_readme_shows_every_key_of_a_calendar_that_can_be_read() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    block = next(block for block in blocks if "[calendars." in block)
+    assert parsed(block).rules[0] == Rule("24x7", priority=(1,))
+    assert [key for key in (*calendars.KEYS, *calendars.CHANGED_KEYS, *calendars.CONDITIONS) if key not in block] == []
 
 
 def test_calendars_are_recalled_from_the_text_that_is_kept() -> None:

@@ -80,7 +80,10 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
             "timezone = 'Mars/Base'",
             "timezone: time zone 'Mars/Base' is unknown; use an IANA name such as Europe/Berlin",
         ),
-        ("timezon = 'UTC'", "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules; did you mean 'timezone'?"),
+        (
+            "timezon = 'UTC'",
+            "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules; did you mean 'timezone'?",
+        ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),
         ("sources = 3", "sources must be tables, [sources.NAME]"),
