@@ -1132,6 +1132,15 @@ def beside(warehouse: Warehouse, name: str, scope: Scope) -> Beside:
     return Beside({reason: n for reason, n in excluded.items() if n}, **row)
 
 
+def filtered(
+    warehouse: Warehouse, name: str, scope: Scope, values: dict[str, Any] | None = None, fact: str = "incidents"
+) -> pl.DataFrame:
+    """Run a query of `dashboard/sql` within a scope: its conditions stand where the text says "and the filters"."""
+    condition = _filter(warehouse, fact, scope)
+    text = (SQL / f"{name}.sql").read_text(encoding="utf-8").replace("-- and the filters", condition.text)
+    return warehouse.frame(text, {**condition.values, "since": scope.since, "until": scope.until, **(values or {})})
+
+
 def rhythm(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     """Openings by weekday (1 Monday to 7) and hour in the reporting zone: `weekday`, `hour`, `n`."""
     condition = _filter(warehouse, "incidents", scope)

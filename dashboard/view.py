@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, filters, periods, query, sentences, words
+from dashboard import charts, filters, ledger, periods, query, sentences, words
 from dashboard.query import Scope
 
 DAY = timedelta(days=1)
@@ -21,6 +21,8 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
+DOORS = (query, ledger)
+"""The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""
 
@@ -34,7 +36,8 @@ def warehouse(path: str) -> query.Warehouse:
 @st.cache_data(max_entries=5000, show_spinner=False)
 def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
     """Ask the query layer; the version is part of the key, so a new one is asked anew and an old answer never shown."""
-    return getattr(query, question)(warehouse(path), *arguments, **options)
+    door = next(door for door in DOORS if hasattr(door, question))
+    return getattr(door, question)(warehouse(path), *arguments, **options)
 
 
 @dataclass

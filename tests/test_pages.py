@@ -22,7 +22,14 @@ from etl.sources import Options
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "dashboard" / "app.py"
 PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
-WITH_PICTURES = ("overview", "resolution", "acknowledgement", "volume_and_backlog", "first_contact")
+WITH_PICTURES = (
+    "overview",
+    "resolution",
+    "where_the_time_goes",
+    "acknowledgement",
+    "volume_and_backlog",
+    "first_contact",
+)
 HOSTILE = "<b>bold</b> **stars** [link](javascript:alert(1)) $x$ :red[red] `code` <img src=x onerror=alert(1)>"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
-from dashboard import query
+from dashboard import ledger, query
 from etl import refresh
 from etl.config import Source
 from etl.sources import Options
@@ -216,6 +217,51 @@ def test_segments_add_up_to_the_second(warehouse: query.Warehouse) -> None:
         " using (source, incident_id) where coalesce(s.seconds, 0) <> i.seconds_to_resolve"
     )
     assert wrong.height == 0
+
+
+def test_the_ledger_adds_up_for_each_of_all_incidents(warehouse: query.Warehouse) -> None:
+    checked = warehouse.frame(
+        """
+        select
+            case
+                when i.seconds_to_resolve is not null then 'resolved'
+                when i.resolution_basis = 'closed' then 'closed without resolving'
+                else i.state
+            end as life,
+            count(*) as incidents,
+            count(*) filter (where coalesce(s.seconds, 0) <> coalesce(i.seconds_to_resolve, 0)) as wrong
+        from incidents as i
+        left join (
+            select source, incident_id, sum(seconds) as seconds from incident_segments group by all
+        ) as s using (source, incident_id)
+        group by all
+        order by incidents desc
+        """
+    ).rows()
+    assert checked == [("resolved", 24905, 0), ("closed without resolving", 13, 0)]
+    whole = query.values(warehouse, ["mttr"]).row(0, named=True)
+    rows = ledger.ledger(warehouse, query.Scope(), "month")
+    assert (whole["n"], rows["seconds"].sum()) == (24905, round(whole["value"] * whole["n"] * 3600))
+
+
+def test_time_on_hold_for_the_caller_equals_plain_sql(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection
+) -> None:
+    expected = truth.execute(
+        """
+        select sum(greatest(0, epoch(least(next_at, resolved)) - epoch(greatest(updated, opened))))::bigint
+        from (
+            select
+                s.number, s.incident_state, s.updated, t.opened, t.resolved,
+                coalesce(lead(s.updated) over (partition by s.number order by s.step), t.resolved) as next_at
+            from stepped as s join truth as t on t.number = s.number
+            where t.resolved is not null
+        )
+        where incident_state = 'Awaiting User Info'
+        """
+    ).fetchall()[0][0]
+    parts = dict(ledger.ledger(warehouse, query.Scope()).group_by("part").agg(pl.col("seconds").sum()).iter_rows())
+    assert parts["on_hold_caller"] == expected
 
 
 def test_backlog_is_openings_minus_closings_cumulated(warehouse: query.Warehouse) -> None:

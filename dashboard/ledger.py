@@ -1,0 +1,82 @@
+"""The time ledger: every second from opening to the resolution that stands belongs to one part, and the parts add up."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboard import periods, query
+from dashboard.query import Scope, Warehouse
+
+PARTS = {
+    "waiting": "waiting to be taken on",
+    "waiting_in_hours": "waiting, within hours",
+    "waiting_out_of_hours": "waiting, out of hours",
+    "working": "worked on",
+    "on_hold_caller": "on hold for the caller",
+    "on_hold_vendor": "on hold for a vendor",
+    "on_hold_change": "on hold for a change",
+    "on_hold_other": "on hold for something else",
+    "on_hold_unknown": "on hold, reason unknown",
+    "resolved": "resolved, then reopened",
+    "unexplained_no_history": "unexplained: no history",
+    "unexplained_late": "unexplained: history begins late",
+}
+"""Every part of the ledger, in the order of an incident's life -> what it is called."""
+FAMILIES = {
+    "waiting": "waiting, no calendar",
+    "waiting_in_hours": "waiting, within hours",
+    "waiting_out_of_hours": "waiting, out of hours",
+    "working": "worked on",
+    "on_hold": "on hold",
+    "resolved": "resolved, then reopened",
+    "unexplained": "unexplained",
+}
+"""What parts are drawn as where there is no room for all of them -> what it is called."""
+
+
+def family(part: str) -> str:
+    """Name the family of a part.
+
+    >>> family("on_hold_caller"), family("waiting_in_hours"), family("unexplained_late")
+    ('on_hold', 'waiting_in_hours', 'unexplained')
+    """
+    return next((name for name in ("on_hold", "unexplained") if part.startswith(name)), part)
+
+
+class HandOvers(NamedTuple):
+    """How often resolved incidents went from group to group."""
+
+    hand_overs: int
+    incidents: int
+    """Incidents that were handed over at least once."""
+    returned_incidents: int
+    """Incidents that came back to a group which had given them away: ping-pong."""
+    pairs: pl.DataFrame
+    """The most frequent first: `from_group`, `to_group`, `hand_overs`, `incidents`, `returns`, `returned_incidents`."""
+
+
+def ledger(warehouse: Warehouse, scope: Scope, grain: str | None = None) -> pl.DataFrame:
+    """Sum up where the time of the incidents resolved in a scope went.
+
+    Returns:
+        `period` (null without a grain), `assignment_group`, `part`, `seconds`; exact, so they add up.
+
+    Raises:
+        QueryError: an unknown grain or column.
+    """
+    if grain is not None and grain not in periods.GRAINS:
+        raise query.QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}")
+    return query.filtered(warehouse, "ledger", scope, {"grain": grain})
+
+
+def hand_overs(warehouse: Warehouse, scope: Scope) -> HandOvers:
+    """Count how the incidents resolved in a scope went from group to group."""
+    found = query.filtered(warehouse, "hand_overs", scope)
+    is_whole = pl.col("from_group").is_null()
+    whole = found.filter(is_whole).to_dicts()
+    counts = whole[0] if whole else {"hand_overs": 0, "incidents": 0, "returned_incidents": 0}
+    return HandOvers(
+        counts["hand_overs"], counts["incidents"], counts["returned_incidents"], found.filter(is_whole.not_())
+    )
