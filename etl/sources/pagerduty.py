@@ -17,9 +17,7 @@ The vendor does not say what a snooze that runs out writes: any change of state 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,8 +25,7 @@ from urllib.parse import parse_qs
 
 import polars as pl
 
-from etl import stamps
-from etl.incident import CHANNELS, GIVEN_EVENT, PRIORITIES, SNAPSHOT, STATES, VERSION, conform, schema
+from etl.incident import GIVEN_EVENT, PRIORITIES, SNAPSHOT, VERSION, conform, schema
 from etl.pull import Client, Page, Pull, Token, TooManyError, by_offset, by_one, by_window
 from etl.reading import LINE, Export
 from etl.shaping import (
@@ -41,13 +38,12 @@ from etl.shaping import (
     lookup,
     lowered,
     mapped,
-    nearest,
     newest,
     read_stamp,
-    translated,
     unknown,
 )
-from etl.sources import Canonical, Options, SourceError
+from etl.sources import Canonical, Options
+from etl.sources._records import API_STAMP, Plan, Records, planned, unreadable_stamp
 
 STATUS: dict[str, str] = {"triggered": "new", "acknowledged": "in_progress", "resolved": "resolved"}
 
@@ -165,6 +161,8 @@ PAGE = 100
 """The most rows of a page."""
 CAP = 10_000
 """Offset plus limit may not pass it: 400 otherwise."""
+WITH_CHANNELS = {"include[]": ["channels"]}
+"""A log entry's channel holds how long a snooze is, and which priority became which."""
 WIDEST = timedelta(days=150)
 """The vendor takes six months at most."""
 BEGINNING = datetime(2009, 1, 1)
@@ -172,7 +170,6 @@ BEGINNING = datetime(2009, 1, 1)
 BOUNDARY = timedelta(seconds=1)
 """The vendor does not say which bounds of a span belong to it, so spans share a second and ids tell what came twice."""
 
-API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00Z"]}), [""])[""]
 
 _TEAM = {"id": "PQ9K7I8", "type": "team_reference", "summary": "Messaging"}
 _ANN = {"id": "PXPGF42", "type": "user_reference", "summary": "Ann Arden"}
@@ -279,14 +276,14 @@ def fetch(pull: Pull) -> None:
         until = pull.as_of + BOUNDARY
         return by_window(partial(span, path, more), since, until, widest=WIDEST, start=start)
 
-    pull.keep("log_entries", partial(spans, "log_entries", {}))
+    pull.keep("log_entries", partial(spans, "log_entries", WITH_CHANNELS))
     log = [entry for entry in pull.kept("log_entries") if entry.get("incident")]
     changed = {entry["incident"]["id"] for entry in log}
     # What was opened before the log begins, and is new to us, has its log pulled whole.
     opened = {entry["incident"]["id"] for entry in log if entry["type"] == "trigger_log_entry"}
     older = sorted(changed - opened - pull.known()) if changed - opened else []
     pull.keep("older_log_entries", lambda start: _whole_logs(client, older, start))
-    include = {"include[]": ["first_trigger_log_entries"], "time_zone": "UTC"}
+    include = {"include[]": ["first_trigger_log_entries"]}
     if pull.is_first:
         pull.keep("incidents", partial(spans, "incidents", {"sort_by": "created_at:asc", **include}))
         changed -= {incident["id"] for incident in pull.kept("incidents")}
@@ -327,32 +324,13 @@ def _whole_logs(client: Client, ids: Sequence[str], start: Any) -> Iterator[Page
     done, offset = start or (0, None)
     for place, id_ in enumerate(ids[done:], done):
         try:
-            for page in _listed(client, f"incidents/{id_}/log_entries", {"time_zone": "UTC"}, offset):
+            for page in _listed(client, f"incidents/{id_}/log_entries", {"time_zone": "UTC", **WITH_CHANNELS}, offset):
                 yield page._replace(resume=[place, page.resume])
         except TooManyError as error:
             raise client.error(
                 f"incident {id_} has more than {CAP} log entries, which PagerDuty does not give"
             ) from error
         offset = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one export is read."""
-
-    file: str
-    options: Options
-    columns: Mapping[str, tuple[str, ...]]
-    formats: Mapping[str, stamps.Format]
-    zone: str
-    knows_log: bool = False
-    """The log entries of these incidents are pulled, too: one without an acknowledgement has none."""
-    knows_resolving: bool = True
-
-    @property
-    def where(self) -> str:
-        """Source and file, for messages."""
-        return f"{self.options.source}: {self.file}"
 
 
 def prepare(export: Export, options: Options) -> Plan:
@@ -362,32 +340,17 @@ def prepare(export: Export, options: Options) -> Plan:
         SourceError: it is none of them, or a configured field is none.
         StampError: dates that cannot be read without guessing.
     """
-    where = f"{options.source}: {export.name}"
-    for field in options.fields:
-        if field not in FIELDS:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{field}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
-            )
-    spelled = {re.sub(r"[^\w.]+", "_", name.strip().lower()): name for name in reversed(export.columns)}
-    columns = {}
-    for field, usual in FIELDS.items():
-        told = options.fields.get(field)
-        names = usual if told is None else (told, told.lower())
-        columns[field] = tuple(dict.fromkeys((*(spelled[name] for name in names if name in spelled), *names)))
-    is_log = "type" in export.columns and "incident.id" in export.columns
+    is_log = {"type", "incident.id"} <= set(export.columns)
     if "event.event_type" in export.columns or is_log or export.stream is not None:
-        return Plan(export.name, options, columns, {}, "UTC", knows_log=True)
-    for needed in ("incident_id", "state", "opened_at"):
-        if not set(columns[needed]) & set(export.columns):
-            raise SourceError(
-                f"{where}: no column for {needed} (looked for '{FIELDS[needed][0]}'); the file has "
-                f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields], or export "
-                "incidents, log entries, raw analytics or webhooks v3"
-            )
-    stamped = [name for field in STAMPS for name in columns[field] if name in export.columns]
-    formats = stamps.decide(export.head(), stamped, export.chunks(), told=options.date_format, where=where)
-    return Plan(export.name, options, columns, formats, stamps.check_zone(options.timezone or "UTC"))
+        return planned(export, options, FIELDS)
+    return planned(
+        export,
+        options,
+        FIELDS,
+        needed=("incident_id", "state", "opened_at"),
+        stamped=STAMPS,
+        hint=", or export incidents, log entries, raw analytics or webhooks v3",
+    )
 
 
 def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -401,7 +364,7 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     is_entry = coalesced(chunk, ["type"]).str.ends_with("_log_entry").fill_null(value=False) & ~is_hook
     parts = []
     if not (is_hook | is_entry).all() or chunk.height == 0:
-        parts.append(_incidents(chunk.filter(~is_hook & ~is_entry), plan))
+        parts.append(_incidents(chunk.filter(~is_hook & ~is_entry), plan, knows_log=plan.is_pulled))
     if is_entry.any():
         parts.append(_log_entries(chunk.filter(is_entry), plan))
     if is_hook.any():
@@ -409,68 +372,46 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     return Canonical(*(pl.concat(frames) for frames in zip(*parts, strict=True)))
 
 
-def _incidents(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+def _incidents(chunk: pl.DataFrame, plan: Plan, *, knows_log: bool) -> Canonical:
+    """Make versions of incidents. If their log is known, too, what it does not tell did not happen."""
     options = plan.options
-
-    def text(field: str) -> pl.Series:
-        return coalesced(chunk, plan.columns[field])
-
-    def named(field: str) -> str:
-        return next((name for name in plan.columns[field] if name in chunk.columns), field)
-
-    ids = text("incident_id").str.strip_chars().replace("", None)
-    verdicts = Verdicts(chunk, plan.file, ids)
-    verdicts.reject(ids.is_null(), named("incident_id"), "the incident's id is missing")
-    made = {field: _stamp(verdicts, chunk, plan, field) for field in STAMPS}
-    source_state = text("state")
-    verdicts.reject(source_state.is_null(), named("state"), "the status is missing")
-    state = translated(
-        verdicts, source_state, named("state"),
-        source=options.source, kind="status", known=STATUS, told=options.status, choices=STATES, dtype=pl.String(),
-    )  # fmt: skip
-    source_priority = text("priority")
-    priority = translated(
-        verdicts, source_priority, named("priority"),
-        source=options.source, kind="priority", known=PRIORITY, told=options.priority, choices=PRIORITIES, dtype=pl.Int8(),
-    )  # fmt: skip
-    source_channel = text("channel")
-    channel = translated(
-        verdicts, source_channel.fill_null(NOT_TOLD), named("channel"),
-        source=options.source, kind="channel", known=CHANNEL, told=options.channel, choices=CHANNELS, dtype=pl.String(),
-    )  # fmt: skip
+    records = Records(chunk, plan, "incident")
+    text = records.text
+    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
     resolution_code = text("resolution_code")
+    made = {field: records.stamp(field, needed=field == "opened_at") for field in STAMPS}
     has_metrics = any(name in chunk.columns for name in plan.columns["seconds_to_acknowledge"])
     by_person = _agent_kind(chunk, "first_trigger_log_entry.agent", options) == "person"
-    caller = text("caller").fill_null(coalesced(chunk, ["first_trigger_log_entry.agent.summary"]).zip_with(
-        by_person, pl.repeat(None, chunk.height, dtype=pl.String, eager=True)
-    ))  # fmt: skip
+    agent = coalesced(chunk, ["first_trigger_log_entry.agent.summary"]).zip_with(by_person, records.nothing())
+    escalations = integer(text("escalation_count"))
     # A list holds more than the name that was taken of it; a second choice is kept where the first was taken.
-    used = {named(field) for field in FIELDS} - set(LISTS) | {"type", "self"}
+    used = {records.named(field) for field in FIELDS} - set(LISTS) | {"type", "self"}
     texts = ("external_id", "title", "url", "urgency", "category", "location", "configuration_item", "parent_id")
     frame = pl.DataFrame(
         {
-            "incident_id": ids,
+            "incident_id": records.ids,
             **made,
             **{field: text(field) for field in texts},
-            "state": state,
+            "state": records.state(source_state, STATUS),
             "source_state": source_state,
-            "priority": priority,
+            "priority": records.priority(source_priority, PRIORITY),
             "source_priority": source_priority,
-            "channel": channel,
+            "channel": records.channel(source_channel.fill_null(NOT_TOLD), CHANNEL),
             "source_channel": source_channel,
             "service": text("service"),
             "assignment_group": _first_named(text("assignment_group")),
             "assignee": _first_named(text("assignee")),
-            "caller": caller,
+            "caller": text("caller").fill_null(agent),
             "resolution_code": resolution_code,
             "is_major": boolean(text("is_major")),
             "is_auto_resolved": boolean(text("is_auto_resolved")),
             "reassignment_count": integer(text("reassignment_count")),
-            "escalation_count": _or_none_told(integer(text("escalation_count")), plan),
+            "escalation_count": escalations.fill_null(0) if knows_log else escalations,
             "seconds_to_acknowledge": integer(text("seconds_to_acknowledge")),
             "seconds_on_hold": integer(text("seconds_on_hold")),
-            "reports_acknowledgement": pl.repeat(has_metrics or plan.knows_log, chunk.height, eager=True),
-            "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
+            "reports_acknowledgement": pl.repeat(has_metrics or knows_log, chunk.height, eager=True),
+            "version_number": records.nothing(pl.Int64()),
+            "attributes": leftovers(chunk, used),
         }
     ).with_columns(
         services=pl.when(pl.col("service").is_not_null()).then(pl.concat_list("service")),
@@ -481,11 +422,7 @@ def _incidents(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         # An incident that is open again keeps no stamp, whatever the record still shows.
         resolved_at=pl.when(pl.col("state").is_in(["resolved", "closed"])).then("resolved_at"),
     )
-    frame = (
-        frame.drop("service", "seconds_to_acknowledge")
-        .with_columns(leftovers(chunk, used).alias("attributes"))
-        .filter(verdicts.good)
-    )
+    frame = frame.drop("service", "seconds_to_acknowledge").filter(records.verdicts.good)
     merged = frame.filter(pl.col("resolution_code").is_not_null() & (pl.col("excluded_as") == "duplicate")).select(
         pl.col("incident_id").alias("incident_key"),
         pl.concat_str(pl.col("incident_id"), pl.lit("-merged")).alias("event_id"),
@@ -499,38 +436,9 @@ def _incidents(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         versions=conform(newest(frame), VERSION),
         snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
         events=conform(merged.filter(pl.col("happened_at").is_not_null()), GIVEN_EVENT),
-        rejected=verdicts.rejected,
-        issues=verdicts.issues,
+        rejected=records.verdicts.rejected,
+        issues=records.verdicts.issues,
     )
-
-
-def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str) -> pl.Series:
-    column = next((name for name in plan.columns[field] if name in chunk.columns), None)
-    if column is None:
-        return pl.repeat(None, chunk.height, dtype=pl.Datetime("us"), eager=True)
-    values = chunk[column]
-    utc, unreadable = read_stamp(verdicts, values, plan.formats.get(column, API_STAMP), plan.zone, plan.where)
-    if field == "opened_at":
-        verdicts.reject(values.is_null(), column, "the creation stamp is missing")
-        verdicts.reject(unreadable, column, partial(_unreadable, field))
-    else:
-        verdicts.note(
-            unreadable,
-            "unreadable_stamp",
-            column,
-            values,
-            "Cannot be read as a stamp; the incident is kept with the stamp unknown",
-        )
-    return utc
-
-
-def _or_none_told(counts: pl.Series, plan: Plan) -> pl.Series:
-    """With a log, what it does not tell did not happen."""
-    return counts.fill_null(0) if plan.knows_log else counts
-
-
-def _unreadable(field: str, value: str | None) -> str:
-    return f"{field} {value!r} is not a stamp that reads like the others of this column"
 
 
 def _first_named(values: pl.Series) -> pl.Series:
@@ -599,7 +507,7 @@ def _webhooks(chunk: pl.DataFrame, plan: Plan) -> tuple[Canonical, Canonical]:
         coalesced(within, ["event.occurred_at"]).alias("updated_at"),
         LINE,
     )
-    return _incidents(record, plan), told
+    return _incidents(record, plan, knows_log=True), told
 
 
 def _told(
@@ -623,7 +531,7 @@ def _told(
     values = coalesced(chunk, [stamp]).alias(stamp)
     happened_at, unreadable = read_stamp(verdicts, values, API_STAMP, "UTC", plan.where, keys)
     verdicts.reject(values.is_null(), None, "the stamp of the log entry is missing")
-    verdicts.reject(unreadable, stamp, partial(_unreadable, stamp))
+    verdicts.reject(unreadable, stamp, partial(unreadable_stamp, stamp))
     is_priority = entries == "priority_change"
     translate = lookup(PRIORITY, options.priority)
     words = lowered(PRIORITY) | lowered(options.priority)

@@ -13,6 +13,16 @@ ANN = {"id": "PANN", "type": "user_reference", "summary": "Ann"}
 BEN = {"id": "PBEN", "type": "user_reference", "summary": "Ben"}
 MAIL = {"id": "SMAIL", "type": "service_reference", "summary": "Mail"}
 TEAMS = tuple({"id": f"T{n}", "type": "team_reference", "summary": f"Team {n}"} for n in range(3))
+LISTED = {"limit", "offset", "total", "time_zone", "since", "until", "team_ids[]", "include[]"}
+TAKEN = {
+    "incidents": LISTED | {
+        "date_range", "incident_key", "service_ids[]", "user_ids[]", "urgencies[]", "statuses[]", "sort_by",
+    },
+    "log_entries": LISTED | {"is_overview"},
+    "incident": {"include[]"},
+}  # fmt: skip
+"""The parameters of each request (OpenAPI description 2.0.0: listIncidents, listLogEntries, listIncidentLogEntries,
+getIncident); another one is refused here."""
 LONGEST = timedelta(days=184)
 STATES = {"triggered": "new", "acknowledged": "in_progress", "resolved": "resolved"}
 
@@ -156,6 +166,9 @@ class PagerDuty(Standin):
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.strip("/").split("/")
         given = request.url.params
+        name = "incident" if len(path) == 2 and path[0] == "incidents" else path[-1]
+        if strange := set(given) - TAKEN.get(name, set()):
+            return _refused(400, f"Invalid parameters {strange}")
         if len(path) == 2 and path[0] == "incidents":
             found = self._find(path[1])
             return document({"incident": found}) if found else _refused(404, "Not Found")
