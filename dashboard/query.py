@@ -1136,9 +1136,16 @@ def filtered(
     warehouse: Warehouse, name: str, scope: Scope, values: dict[str, Any] | None = None, fact: str = "incidents"
 ) -> pl.DataFrame:
     """Run a query of `dashboard/sql` within a scope: its conditions stand where the text says "and the filters"."""
+    return within(warehouse, (SQL / f"{name}.sql").read_text(encoding="utf-8"), scope, values, fact)
+
+
+def within(
+    warehouse: Warehouse, text: str, scope: Scope, values: dict[str, Any] | None = None, fact: str = "incidents"
+) -> pl.DataFrame:
+    """Run a text in which the scope's conditions stand where it says "and the filters"."""
     condition = _filter(warehouse, fact, scope)
-    text = (SQL / f"{name}.sql").read_text(encoding="utf-8").replace("-- and the filters", condition.text)
-    return warehouse.frame(text, {**condition.values, "since": scope.since, "until": scope.until, **(values or {})})
+    bound = {**condition.values, "since": scope.since, "until": scope.until, **(values or {})}
+    return warehouse.frame(text.replace("-- and the filters", condition.text), bound)
 
 
 def rhythm(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:

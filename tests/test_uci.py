@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from dashboard import ledger, query
+from dashboard import ledger, query, reconciler
 from etl import refresh
 from etl.config import Source
 from etl.sources import Options
@@ -262,6 +262,23 @@ def test_time_on_hold_for_the_caller_equals_plain_sql(
     ).fetchall()[0][0]
     parts = dict(ledger.ledger(warehouse, query.Scope()).group_by("part").agg(pl.col("seconds").sum()).iter_rows())
     assert parts["on_hold_caller"] == expected
+
+
+def test_another_tool_counts_to_the_closing_five_days_later(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection
+) -> None:
+    closed, n = truth.execute(
+        "select sum(epoch(l.closed_field) - epoch(l.opened))::bigint / count(*) / 3600, count(*) from"
+        " (select * from stepped qualify row_number() over (partition by number order by step desc) = 1) as l"
+        " where l.closed_field >= l.opened"
+    ).fetchall()[0]
+    found = {one.rule.name: one for one in reconciler.verdicts(warehouse, "resolve", query.Scope())}
+    assert (found["resolve_closed"].value, found["resolve_closed"].n) == (pytest.approx(closed, rel=1e-12), n)
+    ours = truth.execute(f"select {EXPECTED['mttr']} from truth").fetchall()[0][0]
+    assert found["resolve_meantime"].value == pytest.approx(ours, rel=1e-12)
+    gap = reconciler.gap(warehouse, "resolve_meantime", "resolve_closed", query.Scope())
+    assert gap is not None
+    assert (gap.n_both, gap.n_only_second, round(gap.by_value)) == (24905, 13, 148)
 
 
 def test_backlog_is_openings_minus_closings_cumulated(warehouse: query.Warehouse) -> None:

@@ -1,0 +1,44 @@
+"""Why does the other tool say something else?"""
+
+import streamlit as st
+
+from dashboard import comparing, parts, view
+
+ORDER = 75
+here = view.here("mttr", "mtta", "fcr_rate")
+
+parts.title("Why does the other tool say something else?")
+lead = st.container()
+measure = st.segmented_control(
+    "Of",
+    list(comparing.NAMES),
+    label_visibility="collapsed",
+    format_func=comparing.NAMES.__getitem__,
+    default="resolve",
+    key="reconciled",
+    required=True,
+)
+found = here.ask("verdicts", measure, here.scope)
+with lead:
+    parts.lead(comparing.said(here, measure, found))
+parts.show(
+    comparing.figure(here, measure, found, "What would other rules say?"),
+    otherwise="No rule counts any incident here.",
+)
+if comparing.unable(found):
+    st.caption(comparing.unable(found))
+counted = {one.rule.name: one.rule.title for one in found if one.n}
+if len(counted) > 1:
+    st.subheader("Which incidents make the difference?", anchor=False)
+    with st.container(horizontal=True):
+        first = st.selectbox("Between", list(counted), format_func=counted.__getitem__, key=f"first-{measure}")
+        second = st.selectbox("and", list(counted), format_func=counted.__getitem__, key=f"second-{measure}", index=1)
+    gap = here.ask("gap", first, second, here.scope)
+    for line in comparing.gap_said(gap, measure):
+        st.markdown(line)
+    if gap is not None and not gap.incidents.is_empty():
+        parts.folded("These incidents, the widest apart first", comparing.listed(gap, measure))
+with st.expander("What the rules are, and who publishes them"):
+    for line in comparing.sources(found):
+        st.markdown(line)
+parts.foot(here, ())

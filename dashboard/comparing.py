@@ -1,0 +1,115 @@
+"""What the page on other tools' rules says and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from dashboard import charts, reconciler, words
+from dashboard.charts import Figure
+from dashboard.reconciler import Gap, Verdict
+from dashboard.view import View
+
+NAMES = {"resolve": "Time to resolve", "acknowledge": "Time to acknowledge", "contact": "First contact"}
+
+
+def _say(value: float, measure: str) -> str:
+    return words.value(value, reconciler.MEASURES[measure])
+
+
+def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
+    """Say what Meantime says, and between what the others lie."""
+    ours = next(one for one in found if one.rule.is_ours)
+    others = [one for one in found if not one.rule.is_ours and one.value is not None]
+    if ours.value is None and not others:
+        return f"0 incidents opened {here.in_span} can be counted by any of {len(found)} rules."
+    low = min(others, key=lambda one: one.value or 0.0, default=ours)
+    high = max(others, key=lambda one: one.value or 0.0, default=ours)
+    mine = (
+        f"**{_say(ours.value, measure)}** by Meantime's rule"
+        if ours.value is not None
+        else "unknown by Meantime's rule"
+    )
+    return (
+        f"{NAMES[measure]} of the incidents opened {here.in_span} is {mine}; by the rules of other tools it is anything from "
+        f"{_say(low.value or 0.0, measure)} (“{words.plain(low.rule.title)}”) to {_say(high.value or 0.0, measure)} "
+        f"(“{words.plain(high.rule.title)}”)."
+    )
+
+
+def figure(here: View, measure: str, found: Sequence[Verdict], question: str) -> Figure | None:
+    """Draw the value under each rule, Meantime's first."""
+    bars = [charts.Bar(one.rule.title, one.value, one.n) for one in found if one.value is not None]
+    if not bars:
+        return None
+    kind = reconciler.MEASURES[measure]
+    alt = "; ".join(f"{bar.name} {_say(bar.value, measure)} (n {words.number(bar.n)})" for bar in bars)
+    most = max(bar.n for bar in bars)
+    what = "mean" if kind == "hours" else "share"
+    return Figure(
+        question,
+        f"{what} · the same incidents, opened {here.in_span}; each rule counts those that it can, at most "
+        f"{words.number(most)}",
+        charts.by_member(bars, charts.Unit(kind, NAMES[measure].lower()), here.colours),
+        f"{NAMES[measure]} by rule: {alt}.",
+    )
+
+
+def unable(found: Sequence[Verdict]) -> str:
+    """Name the rules that cannot count any of these incidents."""
+    names = [words.plain(f"“{one.rule.title}”") for one in found if not one.n]
+    return f"Cannot be said of these sources: {words.listing(names, most=9)}." if names else ""
+
+
+def gap_said(gap: Gap | None, measure: str) -> list[str]:
+    """Say what the difference between two rules is made of; the parts add up."""
+    if gap is None or gap.first.value is None or gap.second.value is None:
+        return ["These two rules have no incident in common."]
+    if gap.first.rule == gap.second.rule:
+        return ["A rule does not differ from itself: choose another one."]
+    change = gap.second.value - gap.first.value
+    kind = reconciler.MEASURES[measure]
+
+    def signed(part: float) -> str:
+        size = f"{words.number(abs(part) * 100)} points" if kind == "share" else words.duration(abs(part))
+        return size if part >= 0 else f"{words.MINUS}{size}"
+
+    differing = gap.n_both - gap.n_equal
+    lines = [
+        f"**{signed(change)}** lie between {_say(gap.first.value, measure)} (n {words.number(gap.first.n)}) and "
+        f"{_say(gap.second.value, measure)} (n {words.number(gap.second.n)}):",
+        f"- {signed(gap.by_value)} because both count {words.counted(gap.n_both, 'incident')} and disagree on "
+        f"{words.number(differing)} of them",
+    ]
+    if gap.n_only_first:
+        lines.append(
+            f"- {signed(gap.by_first)} from {words.counted(gap.n_only_first, 'incident')} that only the first counts"
+        )
+    if gap.n_only_second:
+        lines.append(
+            f"- {signed(gap.by_second)} from {words.counted(gap.n_only_second, 'incident')} that only the second counts"
+        )
+    return lines
+
+
+def listed(gap: Gap, measure: str) -> pl.DataFrame:
+    """Give the incidents that make the difference, in words that a table needs."""
+    unit = ", hours" if reconciler.MEASURES[measure] == "hours" else ", 1 is yes"
+    return gap.incidents.rename(
+        {
+            "source": "Source",
+            "incident_id": "Number",
+            "first": gap.first.rule.title + unit,
+            "second": gap.second.rule.title + unit,
+        }
+    )
+
+
+def sources(found: Sequence[Verdict]) -> list[str]:
+    """Say what each rule is and where it comes from."""
+    return [
+        f"**{words.plain(one.rule.title)}.** {words.plain(one.rule.description)} Source: {words.plain(one.rule.source)}. "
+        f"`dashboard/rules/{one.rule.name}.sql`"
+        for one in found
+    ]

@@ -1,0 +1,204 @@
+"""The reconciler: the same incidents under the rules that other tools publish, and which incidents make the gap."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboard import query
+from dashboard.query import Scope, Warehouse
+
+RULES = Path(__file__).parent / "rules"
+MEASURES = {"resolve": "hours", "acknowledge": "hours", "contact": "share"}
+"""What is reconciled -> the unit of its values."""
+
+
+class Rule(NamedTuple):
+    """How a tool would count: a file of `dashboard/rules`."""
+
+    name: str
+    measure: str
+    title: str
+    source: str
+    """Who publishes it, and where."""
+    description: str
+    sql: str
+    """Gives `source`, `incident_id`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Meantime's own."""
+        return self.name.endswith("_meantime")
+
+
+class Verdict(NamedTuple):
+    """What a rule says of the incidents: hours or a share."""
+
+    rule: Rule
+    value: float | None
+    n: int
+
+
+class Gap(NamedTuple):
+    """Why two rules differ: the three parts are their difference, exactly."""
+
+    first: Verdict
+    second: Verdict
+    n_both: int
+    n_only_first: int
+    n_only_second: int
+    n_equal: int
+    """Incidents that both count with the same value."""
+    by_value: float
+    """From incidents that both count: another value."""
+    by_first: float
+    """From those that only the first counts."""
+    by_second: float
+    """From those that only the second counts."""
+    incidents: pl.DataFrame
+    """The widest first: `source`, `incident_id`, `first`, `second`, in hours or as 1 and 0; null where it is not counted."""
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Read every rule, Meantime's own first within its measure."""
+    found = [_read(path) for path in sorted(RULES.glob("*.sql"))]
+    return tuple(sorted(found, key=lambda rule: ([*MEASURES].index(rule.measure), not rule.is_ours, rule.name)))
+
+
+def _read(path: Path) -> Rule:
+    text = path.read_text(encoding="utf-8")
+    header = dict(re.findall(r"^-- (measure|title|source): +(.*\S)$", text, re.M))
+    prose = re.findall(r"^-- (?!measure:|title:|source:)(.*\S)$", text, re.M)
+    return Rule(path.stem, header["measure"], header["title"], header["source"], " ".join(prose), text)
+
+
+def rule(name: str) -> Rule:
+    """Give one rule.
+
+    Raises:
+        QueryError: there is none of that name.
+    """
+    named = {one.name: one for one in rules()}
+    if name not in named:
+        raise query.QueryError(f"rule '{name}' is not one of {', '.join(named)}")
+    return named[name]
+
+
+def _valued(chosen: list[Rule]) -> str:
+    """Compose the values of rules over the incidents opened in a scope, excluded ones apart."""
+    parts = "\nunion all by name\n".join(f"select '{one.name}' as rule, * from (\n{_body(one)}\n)" for one in chosen)
+    return f"""
+with
+chosen as materialized (
+    select i.*
+    from main.incidents as i
+    where i.excluded_as is null
+        and ($since::date is null or i.opened_on >= $since)
+        and ($until::date is null or i.opened_on <= $until)
+        -- and the filters
+),
+valued as materialized (
+{parts}
+)
+"""
+
+
+def _body(one: Rule) -> str:
+    return "\n".join(line for line in one.sql.splitlines() if not line.startswith("--")).strip().removesuffix(";")
+
+
+def verdicts(warehouse: Warehouse, measure: str, scope: Scope) -> list[Verdict]:
+    """Give the value under every rule of a measure, over the same incidents: those opened in the scope."""
+    members = [one for one in rules() if one.measure == measure]
+    text = (
+        _valued(members)
+        + "select rule, sum(value)::bigint as total, count(value)::bigint as n from valued group by rule"
+    )
+    found = {name: (total, n) for name, total, n in query.within(warehouse, text, scope).iter_rows()}
+    unit = 3600 if MEASURES[measure] == "hours" else 1
+    return [
+        Verdict(one, found[one.name][0] / found[one.name][1] / unit if found.get(one.name, (0, 0))[1] else None, n)
+        for one in members
+        for n in [found.get(one.name, (0, 0))[1]]
+    ]
+
+
+GAP = """,
+pairs as materialized (
+    select
+        coalesce(a.source, b.source) as source,
+        coalesce(a.incident_id, b.incident_id) as incident_id,
+        a.value as first,
+        b.value as second
+    from (select * from valued where rule = $first and value is not null) as a
+    full join (select * from valued where rule = $second and value is not null) as b
+        on a.source = b.source
+        and a.incident_id = b.incident_id
+)
+"""
+SUMS = """
+select
+    count(first)::bigint as n_first,
+    count(second)::bigint as n_second,
+    count(*) filter (where first is not null and second is not null)::bigint as n_both,
+    count(*) filter (where first = second)::bigint as n_equal,
+    coalesce(sum(first), 0)::bigint as first,
+    coalesce(sum(second), 0)::bigint as second,
+    coalesce(sum(first) filter (where second is not null), 0)::bigint as first_of_both,
+    coalesce(sum(second) filter (where first is not null), 0)::bigint as second_of_both
+from pairs
+"""
+WIDEST = """
+select
+    source,
+    incident_id,
+    first,
+    second
+from pairs
+where first is distinct from second
+order by
+    abs(coalesce(second, 0) - coalesce(first, 0)) desc,
+    source,
+    incident_id
+limit $limit
+"""
+
+
+def gap(warehouse: Warehouse, first: str, second: str, scope: Scope, limit: int = 200) -> Gap | None:
+    """Say which incidents make the difference between two rules; None where one of them counts none.
+
+    With means M over all that a rule counts and C over those that both count, the difference is
+    (C2 - C1) + (C1 - M1) + (M2 - C2).
+
+    Raises:
+        QueryError: an unknown rule, or two of different measures.
+    """
+    one, other = rule(first), rule(second)
+    if one.measure != other.measure:
+        raise query.QueryError(f"rules '{first}' and '{second}' measure different things")
+    unit = 3600 if MEASURES[one.measure] == "hours" else 1
+    text = _valued([one, other] if one != other else [one]) + GAP
+    asked = {"first": first, "second": second}
+    sums = query.within(warehouse, text + SUMS, scope, asked).row(0, named=True)
+    if not sums["n_first"] or not sums["n_second"] or not sums["n_both"]:
+        return None
+    widest = query.within(warehouse, text + WIDEST, scope, {**asked, "limit": limit})
+    mean_first, mean_second = sums["first"] / sums["n_first"] / unit, sums["second"] / sums["n_second"] / unit
+    both_first, both_second = (sums[key] / sums["n_both"] / unit for key in ("first_of_both", "second_of_both"))
+    return Gap(
+        Verdict(one, mean_first, sums["n_first"]),
+        Verdict(other, mean_second, sums["n_second"]),
+        sums["n_both"],
+        sums["n_first"] - sums["n_both"],
+        sums["n_second"] - sums["n_both"],
+        sums["n_equal"],
+        both_second - both_first,
+        both_first - mean_first,
+        mean_second - both_second,
+        widest.with_columns((pl.col("first", "second") / unit).round(2)),
+    )

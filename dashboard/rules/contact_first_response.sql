@@ -1,0 +1,25 @@
+-- measure: contact
+-- title:   Resolved by first reply
+-- source:  Freshdesk, First Call Resolution, community.freshworks.com topic 10470: resolved or closed in the first response
+-- The first thing that a person does resolves it.
+select
+    i.source,
+    i.incident_id,
+    (min(events.happened_at) filter (
+        where events.actor_kind = 'person'
+            and events.actor is distinct from i.caller
+    ) >= i.first_resolved_at)::bigint as value
+from chosen as i
+join main.incident_events as events
+    on i.source = events.source
+    and i.incident_id = events.incident_id
+where events.kind <> 'opened'
+    and i.first_resolved_at is not null
+group by
+    i.source,
+    i.incident_id,
+    i.first_resolved_at
+having count(*) filter (
+    where events.actor_kind = 'person'
+        and events.actor is distinct from i.caller
+) > 0;

@@ -1,0 +1,10 @@
+-- measure: contact
+-- title:   Where known (Meantime)
+-- source:  Meantime, kpi.fcr_rate
+-- Neither reassigned, reopened, escalated nor held for the caller; of what people raised and where it is known.
+select
+    i.source,
+    i.incident_id,
+    i.first_contact_resolved::bigint as value
+from chosen as i
+where i.first_contact_resolved is not null;

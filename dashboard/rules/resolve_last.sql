@@ -1,0 +1,23 @@
+-- measure: resolve
+-- title:   Created → last resolve
+-- source:  Zendesk, Full resolution time, support.zendesk.com article 4408834848154: creation to the most recent time that it was solved
+-- Counts what is open again, too, and children of a parent.
+select
+    i.source,
+    i.incident_id,
+    date_diff('second', i.opened_at, greatest(i.resolved_at, events.resolved_at))::bigint as value
+from chosen as i
+left join (
+    select
+        source,
+        incident_id,
+        max(happened_at) as resolved_at
+    from main.incident_events
+    where kind = 'resolved'
+    group by
+        source,
+        incident_id
+) as events
+    on i.source = events.source
+    and i.incident_id = events.incident_id
+where greatest(i.resolved_at, events.resolved_at) >= i.opened_at;

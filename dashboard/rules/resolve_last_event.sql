@@ -1,0 +1,19 @@
+-- measure: resolve
+-- title:   Alert start → last event
+-- source:  Four Keys, github.com/dora-team/fourkeys, incidents: from the earliest known beginning to the latest entry
+-- Any last entry ends it, an automatic closing or a late comment, too; where the impact's beginning is known, it counts from there.
+select
+    i.source,
+    i.incident_id,
+    date_diff('second', coalesce(i.occurred_at, i.opened_at), max(events.happened_at))::bigint as value
+from chosen as i
+join main.incident_events as events
+    on i.source = events.source
+    and i.incident_id = events.incident_id
+where i.state in ('resolved', 'closed')
+group by
+    i.source,
+    i.incident_id,
+    i.occurred_at,
+    i.opened_at
+having max(events.happened_at) >= coalesce(i.occurred_at, i.opened_at);

@@ -1,0 +1,115 @@
+"""The reconciler: every rule is sourced and counts an incident once, and the parts of a gap are the gap."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import duckdb
+import pytest
+from test_facts import at, event, made, version
+
+from dashboard import query, reconciler
+
+RULES = reconciler.rules()
+
+
+@pytest.fixture(scope="module")
+def warehouse(sample: Path) -> query.Warehouse:
+    return query.open_data(sample)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_says_what_it_is_and_who_publishes_it(rule: reconciler.Rule) -> None:
+    assert rule.measure in reconciler.MEASURES
+    assert rule.name.startswith(f"{rule.measure}_")
+    assert len(rule.title) > 5 and len(rule.source) > 10 and rule.description.endswith(".")
+
+
+def test_every_measure_begins_with_our_own_rule() -> None:
+    firsts = [next(rule for rule in RULES if rule.measure == measure) for measure in reconciler.MEASURES]
+    assert [rule.is_ours for rule in firsts] == [True] * len(reconciler.MEASURES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_counts_an_incident_at_most_once_and_never_below_zero(
+    warehouse: query.Warehouse, rule: reconciler.Rule
+) -> None:
+    found = warehouse.frame(
+        f"with chosen as (select * from incidents where excluded_as is null), valued as ({reconciler._body(rule)})"
+        " select count(*) - count(distinct (source, incident_id)) as twice, coalesce(min(value), 0) >= 0 as is_right"
+        " from valued"
+    )
+    assert found.rows() == [(0, True)]
+
+
+@pytest.mark.parametrize(
+    ("measure", "kpi", "day"), [("resolve", "mttr", "resolved_on"), ("contact", "fcr_rate", "resolved_on")]
+)
+def test_our_own_rule_is_our_own_kpi(warehouse: query.Warehouse, measure: str, kpi: str, day: str) -> None:
+    ours = reconciler.verdicts(warehouse, measure, query.Scope())[0]
+    theirs = query.values(warehouse, [kpi]).row(0, named=True)
+    assert (ours.value, ours.n) == (pytest.approx(theirs["value"], rel=1e-12), theirs["n"])
+
+
+@pytest.mark.parametrize("measure", reconciler.MEASURES)
+def test_the_parts_of_every_gap_add_up(warehouse: query.Warehouse, measure: str) -> None:
+    members = [rule.name for rule in RULES if rule.measure == measure]
+    for first, second in itertools.product(members, members):
+        found = reconciler.gap(warehouse, first, second, query.Scope())
+        if found is None or found.first.value is None or found.second.value is None:
+            continue
+        parts = found.by_value + found.by_first + found.by_second
+        assert parts == pytest.approx(found.second.value - found.first.value, abs=1e-9)
+        if first == second:
+            assert (found.n_equal, found.incidents.height) == (found.n_both, 0)
+
+
+def test_one_history_under_every_rule() -> None:
+    con = duckdb.connect()
+    made(
+        con,
+        [
+            version(
+                resolved_at=at(30),
+                closed_at=at(150),
+                acknowledged_at=at(2),
+                reports_acknowledgement=True,
+                reassignment_count=0,
+                reopen_count=1,
+            )
+        ],
+        events=[
+            event("assigned", 1, to_value="bob", actor="disp"),
+            event("acknowledged", 2),
+            event("commented", 3),
+            event("commented", 4),
+            event("resolved", 10, from_value="in_progress", to_value="resolved"),
+            event("reopened", 20, from_value="resolved", to_value="in_progress"),
+            event("resolved", 30, from_value="in_progress", to_value="resolved"),
+            event("closed", 150, from_value="resolved", to_value="closed", actor_kind="automation"),
+        ],
+    )
+    small = query.Warehouse(Path("none"), con)
+    found = {
+        one.rule.name: one.value
+        for measure in reconciler.MEASURES
+        for one in reconciler.verdicts(small, measure, query.Scope())
+    }
+    assert found == {
+        "resolve_meantime": 30.0,
+        "resolve_closed": 150.0,
+        "resolve_first": 10.0,
+        "resolve_last": 30.0,
+        "resolve_last_event": 150.0,
+        "acknowledge_meantime": 2.0,
+        "acknowledge_explicit": 2.0,
+        "acknowledge_first_action": 1.0,
+        "acknowledge_or_closed": 2.0,
+        "contact_meantime": 0.0,
+        "contact_first_response": 0.0,
+        "contact_not_reassigned": 1.0,
+        "contact_of_all": 0.0,
+        "contact_one_reply": 0.0,
+        "contact_one_update": None,
+    }
