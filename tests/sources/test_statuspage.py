@@ -150,7 +150,7 @@ def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(tmp_path
 
 
 def test_over_a_real_socket_the_warehouse_equals_the_page(tmp_path: Path) -> None:
-    page = StatusPage(5)
+    page = StatusPage(0)
     con = duckdb.connect(warehoused("statuspage", page, tmp_path).resolve(), read_only=True)
     found = con.execute(
         "select incident_id, source_state, acknowledged_at, acknowledgement_basis, channel from incidents"

@@ -32,14 +32,16 @@ class StatusPage(Standin):
 
     def change(self) -> None:
         """Something is written on the page; a page is pulled before it has turned over, so openings are few."""
-        open_ = [incident for incident in self.incidents if incident["status"] != "resolved"]
+        # Some take long: they leave the newest ones while they are open.
+        awake = [one for one in self.incidents if int(one["id"].split("-")[1]) % 3 or self.random.random() < 0.05]
+        open_ = [incident for incident in awake if incident["status"] != "resolved"]
         chance = self.random.random()
-        if chance < 0.15 and self._room():
+        if chance < 0.25 and self._room():
             self._open("investigating", self.random.choice(("minor", "major", "critical")))
-        elif chance < 0.2 and self._room():
+        elif chance < 0.3 and self._room():
             # [V] scheduled maintenance is in the same list and is no incident
             self._open("scheduled", "maintenance")
-        elif chance < 0.3 and self.incidents:
+        elif chance < 0.35 and self.incidents:
             incident = self.random.choice(self.incidents)
             if incident["status"] == "resolved" and incident in self._newest():
                 incident["resolved_at"] = None
