@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, figures, filters, periods, query, sentences, words
+from dashboard import charts, doubting, figures, filters, fitness, periods, query, sentences, words
 from dashboard.view import View
 
 STYLE = """
@@ -367,12 +367,25 @@ def foot(here: View, names: Sequence[str]) -> None:
     )
     if names:
         lines.append(_left_out(here, names[0]))
+    _fit(here, [name for name in names if name in fitness.CLOCKS])
     with st.container(key="foot", gap="xxsmall"):
         for line in lines:
             st.caption(words.plain(line))
         for name in names:
             kpi = here.kpi(name)
             st.caption(f"[{words.plain(kpi.title)}](definitions#{name}): {words.plain(kpi.description)}")
+
+
+def _fit(here: View, names: Sequence[str]) -> None:
+    """Fold away how far these KPIs can be trusted; it is asked for only when somebody looks."""
+    if not names:
+        return
+    panel = st.expander("How far can these numbers be trusted?", key=f"fit-{names[0]}", on_change="rerun")
+    if panel.open:
+        with panel:
+            grades = [one for one in here.ask("grades") if one.kpi in names]
+            st.caption("Over all that each source has. [Why](fitness)")
+            table(doubting.table(here, grades), "Grades of these KPIs", "Nothing is known of them.")
 
 
 def _left_out(here: View, name: str) -> str:

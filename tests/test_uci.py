@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 
-from dashboard import ledger, query, reconciler
+from dashboard import fitness, ledger, query, reconciler
 from etl import refresh
 from etl.config import Source
 from etl.sources import Options
@@ -279,6 +280,37 @@ def test_another_tool_counts_to_the_closing_five_days_later(
     gap = reconciler.gap(warehouse, "resolve_meantime", "resolve_closed", query.Scope())
     assert gap is not None
     assert (gap.n_both, gap.n_only_second, round(gap.by_value)) == (24905, 13, 148)
+
+
+def test_the_automatic_closing_the_batch_and_the_end_of_the_extract_are_found(warehouse: query.Warehouse) -> None:
+    found = {one.kind: one for one in fitness.findings(warehouse)}
+    assert "come 120 hours after resolving" in found["heaping"].said
+    assert found["heaping"].n > 20_000
+    batch = fitness.Batch("uci", "closed_at", date(2016, 3, 24), 3114, 13)
+    assert fitness.batches(warehouse) == [batch]
+    assert "on 24 Mar 2016 within 13 different minutes" in found["batch"].said
+    assert "the extract ends there, and what falls afterwards is no improvement" in found["end of the extract"].said
+
+
+def test_no_month_after_the_end_of_the_extract_can_be_compared(warehouse: query.Warehouse) -> None:
+    points = query.trend(warehouse, ["incident_volume", "mttr"], query.Scope(), "month")
+    for name in ("incident_volume", "mttr"):
+        verdicts = {point.bucket.since: (point.bucket.status, point.bucket.reason) for point in points[name]}
+        assert verdicts[date(2016, 5, 1)][0] == "complete"
+        after = {verdict for month, verdict in verdicts.items() if date(2016, 6, 1) <= month <= date(2017, 1, 1)}
+        assert after == {("edge", "the intake of uci stops on 5 Jun 2016")}
+
+
+def test_a_kpi_without_the_doubtful_rows_equals_plain_sql(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection
+) -> None:
+    reported, n = truth.execute(
+        "select sum(epoch(resolved_field) - epoch(opened))::bigint / count(*) / 3600, count(*) from"
+        " (select * from stepped qualify row_number() over (partition by number order by step desc) = 1)"
+        " where resolved_field is not null"
+    ).fetchall()[0]
+    grade = next(one for one in fitness.grades(warehouse) if one.kpi == "mttr")
+    assert (grade.grade, grade.n_without, grade.without) == ("fair", n, pytest.approx(reported, rel=1e-12))
 
 
 def test_backlog_is_openings_minus_closings_cumulated(warehouse: query.Warehouse) -> None:

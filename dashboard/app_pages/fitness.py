@@ -1,0 +1,17 @@
+"""Fitness of the data."""
+
+import streamlit as st
+
+from dashboard import doubting, parts, view
+
+ORDER = 72
+here = view.here()
+grades, findings = here.ask("grades"), here.ask("findings")
+
+parts.title("Fitness of the data")
+parts.lead(*doubting.said(here, grades, findings))
+parts.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
+st.subheader("What is odd about it?", anchor=False)
+parts.told(doubting.told(findings), "Nothing odd was found.")
+parts.folded("Each KPI with and without the doubtful rows", doubting.table(here, grades))
+parts.foot(here, ())

@@ -1,0 +1,126 @@
+"""What the page *Fitness of the data* says and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from dashboard import charts, fitness, words
+from dashboard.charts import Figure, Palette
+from dashboard.fitness import Finding, Grade
+from dashboard.view import View
+
+FIRST = ("end of the extract", "batch", "heaping", "not missing at random", "full hours")
+"""Kinds of findings that come first: they mislead most."""
+
+
+def said(here: View, grades: Sequence[Grade], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Say how much of it is good, and what matters most."""
+    known = [one for one in grades if one.grade != "unknown"]
+    good = sum(one.grade == "good" for one in known)
+    poor = [f"{here.kpi(one.kpi).title.lower()} of {one.source}" for one in known if one.grade == "poor"]
+    first = f"**{words.number(good)} of {words.number(len(known))}** pairs of KPI and source stand on good data" + (
+        f"; poor: {words.plain(words.listing(poor))}." if poor else "."
+    )
+    ordered = _ordered(findings)
+    most = ordered[0] if ordered else None
+    return first, f"What misleads most: in {words.plain(most.source)}, {words.plain(most.said)}." if most else ""
+
+
+def _ordered(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(
+        findings, key=lambda one: (FIRST.index(one.kind) if one.kind in FIRST else len(FIRST), -one.n, one.source)
+    )
+
+
+def told(findings: Sequence[Finding]) -> list[str]:
+    """Say every finding, the most misleading first."""
+    return [f"**{words.plain(one.source)}**, {one.kind}: {words.plain(one.said)}" for one in _ordered(findings)]
+
+
+def _tints(colours: Palette) -> dict[str, str]:
+    return {
+        "good": colours.panel,
+        "fair": colours.lines,
+        "poor": colours.series[1],
+        "unknown": colours.paper,
+    }
+
+
+def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
+    """Draw the grade of each KPI and source as a word on a field."""
+    if not grades:
+        return None
+    colours = here.colours
+    rows = [
+        {
+            "source": one.source,
+            "kpi": here.kpi(one.kpi).title,
+            "grade": one.grade,
+            "tint": _tints(colours)[one.grade],
+            "known": words.share(round(one.known, 3)),
+            "doubtful": words.share(round(one.doubtful, 3)),
+        }
+        for one in grades
+    ]
+    y = alt.Y(
+        "kpi:N",
+        sort=[here.kpi(name).title for name in fitness.CLOCKS],
+        axis=alt.Axis(title=None, grid=False, labelLimit=170, labelColor=colours.ink, domain=False, ticks=False),
+    )
+    x = alt.X(
+        "source:N",
+        axis=alt.Axis(title=None, orient="top", labelAngle=0, labelColor=colours.ink, domain=False, ticks=False),
+    )
+    base: Any = alt.Chart(alt.Data(values=rows)).encode(
+        x=x,
+        y=y,
+        tooltip=[
+            alt.Tooltip("source:N", title="Source"),
+            alt.Tooltip("kpi:N", title="KPI"),
+            alt.Tooltip("grade:N", title="Grade"),
+            alt.Tooltip("known:N", title="Known for"),
+            alt.Tooltip("doubtful:N", title="Doubtful"),
+        ],
+    )
+    fields = base.mark_rect(stroke=colours.paper, strokeWidth=3).encode(color=alt.Color("tint:N", scale=None))
+    # On the one strong tint only the darker of the two reads: ink on light paper, paper in the dark.
+    dark = alt.condition("datum.grade === 'poor'", alt.value(min(colours.ink, colours.paper)), alt.value(colours.ink))
+    text = base.mark_text(font=charts.FONT, fontSize=12).encode(text="grade:N", color=dark)
+    counts = {grade: sum(one.grade == grade for one in grades) for grade in fitness.GRADES}
+    alt_text = words.listing([f"{words.number(n)} {grade}" for grade, n in counts.items() if n], most=4)
+    return Figure(
+        question,
+        f"fair from {words.share(fitness.FAIR)}, poor from {words.share(fitness.POOR)} of missing or doubtful rows; over all "
+        "that a source has",
+        charts.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
+        f"Grades of {len(grades)} pairs of KPI and source: {alt_text}.",
+    )
+
+
+def table(here: View, grades: Sequence[Grade]) -> pl.DataFrame:
+    """Give each KPI with and without the doubtful rows."""
+
+    def say(one: Grade, value: float | None) -> str:
+        return "" if value is None else words.value(value, here.kind(one.kpi))
+
+    return pl.DataFrame(
+        [
+            {
+                "Source": one.source,
+                "KPI": here.kpi(one.kpi).title,
+                "Grade": one.grade,
+                "Known for": words.share(round(one.known, 3)),
+                "Doubtful": words.share(round(one.doubtful, 3)),
+                "Value": say(one, one.value),
+                "n": one.n,
+                "Without the doubtful": say(one, one.without),
+                "n without": one.n_without,
+            }
+            for one in grades
+            if one.n
+        ]
+    )

@@ -1,0 +1,218 @@
+"""Fitness of the data: what may be doubted in each source, and what a KPI is with and without the doubtful rows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboard import query, words
+from dashboard.query import SQL, Warehouse
+
+CLOCKS = {
+    "mttr": "resolve",
+    "mttr_median": "resolve",
+    "mtta": "acknowledge",
+    "mtta_median": "acknowledge",
+    "fcr_rate": "contact",
+    "resolved_count": "resolve",
+}
+"""KPI -> the stamps or counters that it stands on."""
+GRADES = ("good", "fair", "poor", "unknown")
+FAIR, POOR = 0.02, 0.10
+"""Shares of doubtful or missing rows from which a KPI is no longer good, and poor."""
+HEAPED = 0.3
+"""Share of closings within one hour after resolving from which they are a machine's."""
+FULL_HOURS = 0.1
+"""Share of stamps on the full hour, of which chance gives 1 in 60 or fewer."""
+UNEVEN, ENOUGH = 0.1, 30
+"""Difference in coverage between priorities, each of so many incidents, that is no chance."""
+
+
+class Grade(NamedTuple):
+    """How far a KPI of a source can be trusted."""
+
+    source: str
+    kpi: str
+    grade: str
+    known: float
+    """Share of the resolved incidents for which what it stands on is known."""
+    doubtful: float
+    """Share of what it counts that is doubtful."""
+    value: float | None
+    n: int
+    without: float | None
+    """Its value without the doubtful rows."""
+    n_without: int
+
+
+class Finding(NamedTuple):
+    """One odd thing about a source: its kind, and in words with numbers."""
+
+    source: str
+    kind: str
+    said: str
+    n: int
+
+
+class Batch(NamedTuple):
+    """A day on which far more was resolved or closed than ever, within few minutes."""
+
+    source: str
+    field: str
+    day: date
+    n: int
+    minutes: int
+
+
+def batches(warehouse: Warehouse) -> list[Batch]:
+    """Name the days of batch closures."""
+    found = warehouse.stored("fitness_batches", {"zone": warehouse.zone})
+    return [Batch(*row) for row in found.drop("busy_day").iter_rows()]
+
+
+def findings(warehouse: Warehouse) -> list[Finding]:
+    """Collect what is odd about each source's stamps."""
+    found = [
+        *_heaps(warehouse),
+        *_batches_said(warehouse),
+        *_clock(warehouse),
+        *_windows(warehouse),
+        *_reasons(warehouse),
+    ]
+    return sorted(found, key=lambda one: (one.source, one.kind, -one.n))
+
+
+def _heaps(warehouse: Warehouse) -> list[Finding]:
+    return [
+        Finding(
+            source,
+            "heaping",
+            f"{n:,} of {closings:,} closings ({n / closings:.0%}) come {hours} hours after resolving, to the hour: a machine "
+            "closes them, and a time to the closing measures the machine",
+            n,
+        )
+        for source, hours, n, closings in warehouse.stored("fitness_heaps").iter_rows()
+        if closings >= ENOUGH and n / closings >= HEAPED and hours > 0
+    ]
+
+
+def _batches_said(warehouse: Warehouse) -> list[Finding]:
+    return [
+        Finding(
+            one.source,
+            "batch",
+            f"{one.n:,} incidents were {one.field.removesuffix('_at')} on {one.day:%-d %b %Y} within {one.minutes} "
+            "different minutes: a batch, no work of that day",
+            one.n,
+        )
+        for one in batches(warehouse)
+    ]
+
+
+def _clock(warehouse: Warehouse) -> list[Finding]:
+    found = []
+    rows = warehouse.stored("fitness_clock")
+    sums = rows.group_by("source", "field", maintain_order=True).agg(pl.col("incidents", "known", "full_hours").sum())
+    for source, field, incidents, known, full in sums.iter_rows():
+        if known >= ENOUGH and full / known >= FULL_HOURS:
+            said = (
+                f"{full:,} of {known:,} stamps of {field} ({full / known:.0%}) lie on the full hour: they were rounded"
+            )
+            found.append(Finding(source, "full hours", said, full))
+        if known < incidents:
+            said = f"{field} is unknown for {incidents - known:,} of {incidents:,} resolved incidents"
+            found.append(Finding(source, "coverage", said, incidents - known))
+        parts = rows.filter(
+            pl.col("source").eq(source),
+            pl.col("field").eq(field),
+            pl.col("incidents") >= ENOUGH,
+            pl.col("priority").is_not_null(),
+        )
+        shares = sorted(
+            (k / n, priority, n - k) for priority, n, k in parts.select("priority", "incidents", "known").iter_rows()
+        )
+        if len(shares) > 1 and shares[-1][0] - shares[0][0] >= UNEVEN:
+            low, high = shares[0], shares[-1]
+            said = (
+                f"{field} is known for {low[0]:.0%} of P{low[1]} and {high[0]:.0%} of P{high[1]}: it is not missing by chance, "
+                "and a mean over those that have it leans to one side"
+            )
+            found.append(Finding(source, "not missing at random", said, low[2]))
+    return found
+
+
+def _windows(warehouse: Warehouse) -> list[Finding]:
+    found = []
+    for extent in warehouse.extents.values():
+        if extent.intake_end is not None:
+            said = (
+                f"nearly nothing was opened after {extent.intake_end:%-d %b %Y}, though the source is known up to "
+                f"{extent.last_day:%-d %b %Y}: the extract ends there, and what falls afterwards is no improvement"
+            )
+            found.append(Finding(extent.source, "end of the extract", said, 0))
+        if extent.resolve_edge > extent.first_day:
+            said = (
+                f"the extract begins on {extent.first_day:%-d %b %Y}: of what was resolved before "
+                f"{extent.resolve_edge:%-d %b %Y} only the quick part can be seen"
+            )
+            found.append(Finding(extent.source, "beginning of the extract", said, 0))
+    return found
+
+
+def _doubts(warehouse: Warehouse) -> tuple[str, dict[str, list[str]]]:
+    """Compose the doubtful rows, and the batches that it binds."""
+    text = (SQL / "doubts.sql").read_text(encoding="utf-8").partition("\n")[2]
+    days = [f"{one.source} {one.day}" for one in batches(warehouse) if one.field == "resolved_at"]
+    return f"with\n{text}", {"batches": days}
+
+
+def _reasons(warehouse: Warehouse) -> list[Finding]:
+    text, bound = _doubts(warehouse)
+    rows = warehouse.frame(
+        f"{text}select source, reason, count(distinct incident_id)::bigint as n from doubts group by all order by all",
+        bound,
+    )
+    return [
+        Finding(source, "doubtful", f"{words.counted(n, 'incident')}: {reason}", n)
+        for source, reason, n in rows.iter_rows()
+    ]
+
+
+def grades(warehouse: Warehouse) -> list[Grade]:
+    """Grade each KPI of each source by what is missing and what is doubtful."""
+    text, bound = _doubts(warehouse)
+    calls = [
+        f"kpi.{name}(i)::double as {name}, kpi.{name}_n(i)::bigint as {name}_n"
+        for name in (query.kpi(warehouse, name).name for name in CLOCKS)
+    ]
+    wholes = {
+        (row["source"], None): row
+        for row in warehouse.frame(
+            f"select i.source, count(*) filter (where i.resolution_basis is not null and i.excluded_as is null)::bigint as base,"
+            f" {', '.join(calls)} from main.incidents as i group by i.source"
+        ).iter_rows(named=True)
+    }
+    parts = {
+        (row["source"], clock): row
+        for clock in set(CLOCKS.values())
+        for row in warehouse.frame(
+            f"{text}select i.source, {', '.join(calls)} from main.incidents as i"
+            " anti join (select * from doubts where clock = $clock) as d"
+            " on i.source = d.source and i.incident_id = d.incident_id group by i.source",
+            {**bound, "clock": clock},
+        ).iter_rows(named=True)
+    }
+    found = []
+    for source, _ in sorted(wholes, key=lambda key: key[0]):
+        whole = wholes[source, None]
+        for name, clock in CLOCKS.items():
+            part = parts.get((source, clock), {})
+            n, rest = whole[f"{name}_n"], part.get(f"{name}_n", 0)
+            known = min(1.0, n / whole["base"]) if whole["base"] else 0.0
+            doubtful = (n - rest) / n if n else 0.0
+            worst = max(1 - known, doubtful)
+            grade = "unknown" if not n else "poor" if worst >= POOR else "fair" if worst >= FAIR else "good"
+            found.append(Grade(source, name, grade, known, doubtful, whole[name], n, part.get(name), rest))
+    return found
