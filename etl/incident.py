@@ -164,7 +164,12 @@ VERSION = (
     *_pick(INCIDENT, "resolved_at", "closed_at", "updated_at", "deleted_at_source"),
     *_pick(INCIDENT, "reassignment_count", "reopen_count", "escalation_count", "first_contact_resolved"),
     *_pick(INCIDENT, "sla_met", "seconds_on_hold"),
-    Field("reports_acknowledgement", "boolean", "The source knows an explicit acknowledgement, so a null is 'none'"),
+    Field(
+        "reports_acknowledgement",
+        "boolean",
+        "True: the source tells acknowledgements, so a null is 'none'; false: its history lets us derive them; null: "
+        "it cannot know any",
+    ),
     Field("updated_by", "varchar", "Who made this version"),
     Field("version_number", "bigint", "The source's own count of changes (ServiceNow's sys_mod_count)"),
     *_pick(INCIDENT, "attributes"),

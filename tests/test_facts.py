@@ -24,7 +24,8 @@ def at(hours: float) -> datetime:
 
 
 def version(incident_id: str = "A", **columns: Any) -> dict[str, Any]:
-    return {"incident_id": incident_id, "state": "closed", "opened_at": START, **columns}
+    usual = {"state": "closed", "opened_at": START, "reports_acknowledgement": False}
+    return {"incident_id": incident_id, **usual, **columns}
 
 
 def snapshot(number: int, hours: float, state: str, incident_id: str = "A", **columns: Any) -> dict[str, Any]:
@@ -228,6 +229,13 @@ def test_assigning_it_to_oneself_acknowledges_and_dispatching_does_not(con: duck
         [snapshot(0, 0, "new"), snapshot(1, 1, "new", assignee="bob"), snapshot(2, 2, "new", assignee="ann")],
     )["A"]
     assert (row["assigned_at"], row["acknowledged_at"]) == (at(1), at(2))
+
+
+def test_a_source_that_cannot_know_an_acknowledgement_has_none(con: duckdb.DuckDBPyConnection) -> None:
+    told = [event("opened", 0, to_value="in_progress"), event("resolved", 2, to_value="resolved")]
+    row = made(con, [version(state="resolved", resolved_at=at(2), reports_acknowledgement=None)], events=told)["A"]
+    assert (row["acknowledged_at"], row["acknowledgement_basis"]) == (None, None)
+    assert segments(con) == [("working", 2.0)]
 
 
 def test_a_history_that_begins_late_knows_no_acknowledgement(con: duckdb.DuckDBPyConnection) -> None:

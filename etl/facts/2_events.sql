@@ -147,7 +147,10 @@ select
         end
     ) as hold_reason,
     last_value(
-        case when kind in ('state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled') then to_value end
+        case
+            when kind in ('opened', 'state', 'held', 'resumed', 'resolved', 'reopened', 'closed', 'cancelled')
+                then to_value
+        end
         ignore nulls
     ) over course as state_after,
     last_value(case when kind = 'group_assigned' then to_value end ignore nulls) over course as group_after,
@@ -237,7 +240,7 @@ select
     case when beginnings.first_state = 'new' then 'new' end as to_value,
     null::varchar as hold_reason,
     case when beginnings.first_state = 'new' then first_step.actor end as actor,
-    case when beginnings.first_state = 'new' then first_step.actor_kind else 'unknown' end as actor_kind,
+    coalesce(case when beginnings.first_state = 'new' then first_step.actor_kind end, 'unknown') as actor_kind,
     beginnings.first_group as assignment_group,
     case when beginnings.first_state = 'new' then 'new' end as state_after,
     beginnings.group_before as group_after,

@@ -85,11 +85,12 @@ select
     case
         when versions.reports_acknowledgement
             then coalesce(versions.acknowledged_at, history.told_acknowledged_at)
-        when beginnings.from_creation then history.acted_at
+        -- Null: the source cannot know, as a status page cannot.
+        when beginnings.from_creation and versions.reports_acknowledgement is not null then history.acted_at
     end as acknowledged_at,
     case
         when versions.reports_acknowledgement then 'reported'
-        when beginnings.from_creation then 'derived'
+        when beginnings.from_creation and versions.reports_acknowledgement is not null then 'derived'
     end as acknowledgement_basis,
     coalesce(
         case when beginnings.key is not null then history.first_resolved_at end,

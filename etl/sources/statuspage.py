@@ -187,8 +187,9 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     used = {records.named(field) for field in FIELDS} - {"components"} | {"incident_updates", "updates"}
     history = History(plan.file)
     reopened, closed = [], []
-    for line, id_, updates, is_good in zip(chunk[LINE], records.ids, told, records.verdicts.good, strict=True):
-        events = _tell(history, updates, id_, line, plan) if is_good else {}
+    rows = zip(chunk[LINE], records.ids, opened_at, told, records.verdicts.good, strict=True)
+    for line, id_, began_at, updates, is_good in rows:
+        events = _tell(history, updates, id_, began_at, line, plan) if is_good else {}
         reopened.append(events.get("reopened", 0))
         closed.append(next((update.at for update in reversed(updates) if update.status == "postmortem"), None))
     frame = pl.DataFrame(
@@ -209,7 +210,7 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "closed_at": pl.Series(closed, dtype=pl.Datetime("us")),
             "updated_at": updated_at,
             "reopen_count": pl.Series(reopened, dtype=pl.Int32),
-            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
+            "reports_acknowledgement": records.nothing(pl.Boolean()),
             "version_number": records.nothing(pl.Int64()),
             "attributes": leftovers(chunk, used),
         }
@@ -253,14 +254,16 @@ def _last_status(updates: list[_Update]) -> str | None:
     return next((update.status for update in reversed(updates) if update.status not in SAME), None)
 
 
-def _tell(history: History, updates: list[_Update], id_: str, line: int, plan: Plan) -> dict[str, int]:
+def _tell(
+    history: History, updates: list[_Update], id_: str, opened_at: datetime, line: int, plan: Plan
+) -> dict[str, int]:
     """Make events of an incident's updates; give how many there are of each kind.
 
-    The first one does not open it anew: when it is written, people are at it already. So the history begins there, and
-    an acknowledgement before it stays unknown.
+    When the first one is written, people are at it already: so it begins in progress.
     """
     state_of = lookup(STATUS, plan.options.status)
     state = "in_progress"
+    history.add(id_, f"{id_}-opened", opened_at, "opened", sequence=-1, after=state)
     counts: dict[str, int] = {}
     for number, update in enumerate(updates):
         if update.at is None:

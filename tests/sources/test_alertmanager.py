@@ -98,4 +98,4 @@ def test_a_folder_of_messages_is_refreshed_as_it_fills(tmp_path: Path) -> None:
     (inbox / "1.json").write_text(json.dumps(message(alert("a", 8), alert("b", 8))))
     assert found() == [("new", None, None, None)] * 2
     (inbox / "2.json").write_text(json.dumps(message(alert("a", 8, 10))))
-    assert found() == [("new", None, None, None), ("resolved", 2.0, True, "derived")]
+    assert found() == [("new", None, None, None), ("resolved", 2.0, True, None)]

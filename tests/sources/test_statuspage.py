@@ -52,6 +52,7 @@ def test_updates_tell_resolutions_and_reopenings_and_no_acknowledgement(tmp_path
         },
     )
     assert found.events.select(SAID[1:5]).rows() == [
+        (at(0), "opened", None, "in_progress"),
         (at(0), "other", None, "investigating"),
         (at(2), "other", None, "identified"),
         (at(6), "resolved", "in_progress", "resolved"),
@@ -67,7 +68,7 @@ def test_a_post_mortem_closes_what_was_resolved(tmp_path: Path) -> None:
     updates = [update(1, "postmortem", 50), update(0, "resolved", 9)]
     found = answered("statuspage", tmp_path, {"incidents": [incident(status="postmortem", incident_updates=updates)]})
     assert found.versions.select("state", "closed_at").rows() == [("closed", at(50))]
-    assert found.events["kind"].to_list() == ["resolved", "closed"]
+    assert found.events["kind"].to_list() == ["opened", "resolved", "closed"]
 
 
 def test_planned_work_is_noted_and_left_out(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_an_unknown_status_of_an_update_is_rejected_alone(tmp_path: Path) -> Non
     updates = [update(1, "parked", 5), update(0, "investigating", 0)]
     found = answered("statuspage", tmp_path, {"incidents": [incident(incident_updates=updates)]})
     assert found.versions.height == 1
-    assert found.events.height == 1
+    assert found.events["kind"].to_list() == ["opened", "other"]
     (reason,) = found.rejected["reason"]
     assert reason.startswith("desk: status 'parked' is not one of investigating, identified, monitoring, ")
     assert "map it under [sources.desk.status]" in reason
@@ -107,7 +108,7 @@ def test_a_real_archive_agrees_with_a_plain_reading_of_it(shared: Path) -> None:
     real = [row for row in rows if row["impact"] != "maintenance"]
     assert found.rejected.height == 0
     assert (found.versions.height, found.issues.height) == (len(real), len(rows) - len(real)) == (801, 18)
-    assert found.events.height == sum(len(row["updates"]) for row in real)
+    assert found.events.height == sum(1 + len(row["updates"]) for row in real)
     resolutions = Counter(
         (row["id"], one["at"]) for row in real for one in row["updates"] if one["status"] == "Resolved"
     )
@@ -144,7 +145,8 @@ def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(tmp_path
     assert set(selected(made.versions, "incident_id", "source_state", "priority")) == {
         (row["id"], row["status"], {"critical": 1, "major": 2, "minor": 3}[row["impact"]]) for row in incidents
     }
-    assert Counter(selected(made.events, "incident_key", "kind", "happened_at")) == Counter(happened)
+    told = selected(made.events, "incident_key", "kind", "happened_at")
+    assert Counter(entry for entry in told if entry[1] != "opened") == Counter(happened)
     assert made.rejected == []
     assert set(struck) == set(FAULTS)
 
@@ -159,6 +161,9 @@ def test_over_a_real_socket_the_warehouse_equals_the_page(tmp_path: Path) -> Non
     assert set(found.fetchall()) >= {
         (row["id"], row["status"], None, None, "monitoring") for row in shown if row["impact"] != "maintenance"
     }
+    assert con.execute("select count(*) from data_issues where rule = 'history_begins_late'").fetchone() == (0,)
+    kinds = con.execute("select distinct kind from incident_segments").fetchall()
+    assert {kind for (kind,) in kinds} <= {"working", "resolved"}
     planned = {row["id"] for row in page.incidents if row["impact"] == "maintenance"}
     noted = con.execute("select incident_id from data_issues where rule = 'scheduled_maintenance'").fetchall()
     assert noted
