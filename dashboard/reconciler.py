@@ -27,7 +27,8 @@ class Rule(NamedTuple):
     """Who publishes it, and where."""
     description: str
     sql: str
-    """Gives `source`, `incident_id`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts."""
+    """Gives `source`, `incident_id`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts, from what
+    their history `told`."""
 
     @property
     def is_ours(self) -> bool:
@@ -95,12 +96,45 @@ def _valued(chosen: list[Rule]) -> str:
     return f"""
 with
 chosen as materialized (
-    select i.*
+    select
+        i.source,
+        i.incident_id,
+        i.state,
+        i.caller,
+        i.resolved_with_parent,
+        i.is_auto_resolved,
+        i.occurred_at,
+        i.opened_at,
+        i.first_resolved_at,
+        i.resolved_at,
+        i.closed_at,
+        i.acknowledgement_basis,
+        i.resolution_basis,
+        i.reassignment_count,
+        i.reopen_count,
+        i.first_contact_resolved,
+        i.seconds_to_acknowledge,
+        i.seconds_to_resolve,
+        i.seconds_to_first_resolution
     from main.incidents as i
     where i.excluded_as is null
         and ($since::date is null or i.opened_on >= $since)
         and ($until::date is null or i.opened_on <= $until)
         -- and the filters
+),
+told as materialized (
+    select
+        events.source,
+        events.incident_id,
+        events.event_id,
+        events.happened_at,
+        events.kind,
+        events.actor,
+        events.actor_kind
+    from main.incident_events as events
+    semi join chosen
+        on events.source = chosen.source
+        and events.incident_id = chosen.incident_id
 ),
 valued as materialized (
 {parts}

@@ -62,7 +62,8 @@ def look(here: View) -> Whereabouts | None:
     if change is not None and reading.change is not None:
         compared = change.comparison
         earlier = here.ask("ledger", here.scope.within(compared.before_since, compared.before_until))
-        later = here.ask("ledger", here.scope.within(compared.since, compared.until))
+        is_whole = (compared.since, compared.until) == (here.since, here.until)
+        later = rows if is_whole else here.ask("ledger", here.scope.within(compared.since, compared.until))
         before, after = _means(earlier, change.before_n), _means(later, change.now_n)
         changes = {
             part: after.get(part, 0.0) - before.get(part, 0.0)

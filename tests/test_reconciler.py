@@ -36,7 +36,8 @@ def test_a_rule_counts_an_incident_at_most_once_and_never_below_zero(
     warehouse: query.Warehouse, rule: reconciler.Rule
 ) -> None:
     found = warehouse.frame(
-        f"with chosen as (select * from incidents where excluded_as is null), valued as ({reconciler._body(rule)})"
+        "with chosen as (select * from incidents where excluded_as is null), told as (select * from incident_events),"
+        f" valued as ({reconciler._body(rule)})"
         " select count(*) - count(distinct (source, incident_id)) as twice, coalesce(min(value), 0) >= 0 as is_right"
         " from valued"
     )

@@ -7,7 +7,7 @@ select
     i.incident_id,
     min(date_diff('second', i.opened_at, events.happened_at))::bigint as value
 from chosen as i
-join main.incident_events as events
+join told as events
     on i.source = events.source
     and i.incident_id = events.incident_id
 where events.kind <> 'opened'

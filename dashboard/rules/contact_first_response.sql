@@ -10,7 +10,7 @@ select
             and events.actor is distinct from i.caller
     ) >= i.first_resolved_at)::bigint as value
 from chosen as i
-join main.incident_events as events
+join told as events
     on i.source = events.source
     and i.incident_id = events.incident_id
 where events.kind <> 'opened'

@@ -7,14 +7,14 @@ select
     i.incident_id,
     (count(events.event_id) < 2)::bigint as value
 from chosen as i
-left join main.incident_events as events
+left join told as events
     on i.source = events.source
     and i.incident_id = events.incident_id
     and events.kind = 'commented'
     and events.actor_kind = 'person'
     and events.actor is distinct from i.caller
 where i.resolution_basis is not null
-    and i.source in (select source from main.incident_events where kind = 'commented')
+    and i.source in (select source from told where kind = 'commented')
 group by
     i.source,
     i.incident_id;

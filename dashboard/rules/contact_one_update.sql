@@ -9,13 +9,13 @@ select
         where events.kind = 'held'
     ) = 0)::bigint as value
 from chosen as i
-join main.incident_events as events
+join told as events
     on i.source = events.source
     and i.incident_id = events.incident_id
 where i.resolution_basis is not null
     and events.kind <> 'opened'
     and events.happened_at <= coalesce(i.first_resolved_at, i.resolved_at)
-    and i.source in (select source from main.incident_events where kind = 'state')
+    and i.source in (select source from told where kind = 'state')
 group by
     i.source,
     i.incident_id,

@@ -12,7 +12,7 @@ left join (
         source,
         incident_id,
         max(happened_at) as resolved_at
-    from main.incident_events
+    from told
     where kind = 'resolved'
     group by
         source,

@@ -7,7 +7,7 @@ select
     i.incident_id,
     date_diff('second', coalesce(i.occurred_at, i.opened_at), max(events.happened_at))::bigint as value
 from chosen as i
-join main.incident_events as events
+join told as events
     on i.source = events.source
     and i.incident_id = events.incident_id
 where i.state in ('resolved', 'closed')
