@@ -14,6 +14,7 @@ parts.lead(
         f"**{sentences.amount(opened)}** incidents were opened {here.in_span}",
         sentences.compared(opened),
     ),
+    sentences.when(here.reading("out_of_hours_rate"), "{} of them came out of hours."),
     f"{sentences.amount(resolved)} were resolved in these days.",
     sentences.when(
         backlog,

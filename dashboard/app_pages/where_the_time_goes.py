@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import parts, view, whereabouts
+from dashboard import parts, sentences, view, whereabouts
 
 ORDER = 25
 here = view.here("mttr", "mttr_business")
@@ -13,7 +13,8 @@ if found is None:
     parts.lead(f"0 incidents with a known time were resolved {here.in_span}.")
     parts.nothing_matches(here)
 else:
-    parts.lead(*whereabouts.said(here, found))
+    business = sentences.when(here.reading("mttr_business"), "Counting business hours only, it took {}.")
+    parts.lead(*whereabouts.said(here, found), business)
     parts.show(whereabouts.parts_figure(here, found, "What is the time to resolve made of?"))
     parts.show(whereabouts.time_figure(here, found, "How did the shares develop?"))
     moves = here.ask("hand_overs", here.scope)
