@@ -20,8 +20,8 @@ MOST_SIGNS = 30
 _EPOCH = date(1970, 1, 1).toordinal()
 FEW = 5
 """Below this n a value is grey."""
-LABEL_ROOM = 96
-"""Pixels kept free at the right of a trend for the names at the ends of its lines."""
+LABEL_ROOM = 92
+"""Pixels that a name at the end of a line may take."""
 
 _TICKS = (
     (1 / 60, "1 min"),
@@ -137,8 +137,8 @@ class Figure(NamedTuple):
     height: int = HEIGHT
 
 
-def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, top: int = 26) -> Any:
-    """Give a chart the fonts, lines and colours of the page."""
+def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, top: int = 4) -> Any:
+    """Give a chart the fonts, lines and colours of the page; the fit makes room for what stands outside the plot."""
     return (
         chart.properties(
             width="container",
@@ -195,9 +195,9 @@ def _log_domain(values: Sequence[float]) -> tuple[float, float]:
     return (below[-1] if below else low, above[0] if above else high * 1.1)
 
 
-def _log_axis(title: str | None = None) -> alt.Axis:
-    names = " : ".join(f"abs(datum.value - {at!r}) < 1e-6 ? '{name}'" for at, name in _TICKS) + " : ''"
-    return alt.Axis(values=[at for at, _ in _TICKS], labelExpr=names, title=title)
+def _log_axis(title: str | None = None, ticks: Sequence[tuple[float, str]] = _TICKS) -> alt.Axis:
+    names = " : ".join(f"abs(datum.value - {at!r}) < 1e-6 ? '{name}'" for at, name in ticks) + " : ''"
+    return alt.Axis(values=[at for at, _ in ticks], labelExpr=names, title=title)
 
 
 def _nice(top: float) -> float:
@@ -389,8 +389,7 @@ def trend(
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
     layers.append(_hover(series, unit, x, click))
-    right = LABEL_ROOM if len(series) > 1 and not bars else 12
-    return dressed(alt.layer(*layers), colours, height, right=right)
+    return dressed(alt.layer(*layers), colours, height)
 
 
 def _heights(points: Sequence[Point]) -> list[float]:
@@ -407,7 +406,9 @@ def _row(point: Point, vertical: Scale) -> dict[str, Any]:
     low, high = vertical.domain
     at = point.value / vertical.divisor
     few = point.n < FEW and vertical.marks_few
-    return {"at": _middle(point), "v": min(max(at, low), high), "beyond": at > high, "few": few}
+    # What lies beyond stands a little below the edge, clear of the name above the plot.
+    shown = min(max(at, low), high) if at <= high else high - 0.03 * (high - low)
+    return {"at": _middle(point), "v": shown, "beyond": at > high, "few": few}
 
 
 def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colours: Palette) -> list[Any]:
@@ -504,7 +505,7 @@ def _ends(
                     baseline="middle",
                     dx=9,
                     dy=nudges[line.name],
-                    limit=LABEL_ROOM - 4,
+                    limit=LABEL_ROOM,
                     fontWeight=600,
                 )
             )
@@ -608,16 +609,20 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
         x=x, color=alt.condition("datum.few", alt.value(colours.lines), alt.value(colours.accent))
     )
     text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=x, text="label:N")
-    layers = [drawn, text]
+    # A name that crosses the line for the whole stands on a strip of paper.
+    strip = base.mark_text(
+        **_text(colours, align="left", dx=6, color=colours.paper, stroke=colours.paper, strokeWidth=5)
+    ).encode(x=x, text="label:N")
+    layers = [drawn, strip, text]
     if mark is not None:
         rule = alt.Chart(alt.Data(values=[{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
-        layers.append(rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
+        layers.insert(0, rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
         layers.append(
             rule.mark_text(
                 **_text(colours, baseline="bottom", align="left", dx=4, dy=-2, fontStyle="italic", fontSize=11)
             ).encode(x=x, y=alt.value(0), text="label:N")
         )
-    return dressed(alt.layer(*layers), colours, max(90, 27 * len(bars) + 30), top=18 if mark is not None else 4)
+    return dressed(alt.layer(*layers), colours, max(90, 27 * len(bars) + 30))
 
 
 def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callable[[float], str]) -> Any:
@@ -648,7 +653,7 @@ def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callab
     for side, align, dx in (("datum.v >= 0", "left", 6), ("datum.v < 0", "right", -6)):
         text = base.mark_text(**_text(colours, align=align, dx=dx, color=colours.ink))
         layers.append(text.encode(x=x, text="label:N").transform_filter(side))
-    return dressed(alt.layer(*layers), colours, 27 * len(bars) + 30, top=4)
+    return dressed(alt.layer(*layers), colours, 27 * len(bars) + 30)
 
 
 class Bin(NamedTuple):
@@ -663,12 +668,14 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
     """Draw how durations are spread, on a log scale with ticks that people know."""
     # A log scale has no zero: the class that begins there is drawn from a decade's quarter below its end.
     named = [f"{words.duration(one.low)} to {words.duration(one.high)}" for one in bins]
+    ticks = _TICKS
     if bins[0].low == 0:
         named[0] = f"under {words.duration(bins[0].high)}"
         bins = [bins[0]._replace(low=bins[0].high / 10**0.25), *bins[1:]]
+        ticks = ((bins[0].low, "0"), *(tick for tick in _TICKS if tick[0] > bins[0].high))
     domain = [bins[0].low, bins[-1].high]
     x_scale = alt.Scale(type="log", domain=domain, nice=False)
-    x = alt.X("low:Q", scale=x_scale, axis=_log_axis())
+    x = alt.X("low:Q", scale=x_scale, axis=_log_axis(ticks=ticks))
     total = sum(one.n for one in bins) or 1
     rows = [
         {
@@ -718,7 +725,7 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
                 )
             ).encode(x=x, y=alt.value(0), text="label:N")
         )
-    return dressed(alt.layer(*layers), colours, height, top=30, right=40)
+    return dressed(alt.layer(*layers), colours, height)
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -774,7 +781,7 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
             tooltip=[alt.Tooltip("when:N", title="Hour"), alt.Tooltip("v:Q", title="Opened", format=",")],
         )
     )
-    return dressed(chart, colours, 260, top=4)
+    return dressed(chart, colours, 260)
 
 
 class Stretch(NamedTuple):
@@ -857,4 +864,4 @@ def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], co
                 tooltip=[alt.Tooltip("what:N", title="Event"), alt.Tooltip("when:N", title="At")],
             )
         )
-    return dressed(alt.layer(*layers), colours, 180, top=4)
+    return dressed(alt.layer(*layers), colours, 180)

@@ -150,6 +150,8 @@ def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figu
     if not found or reading.change is None:
         return None
     kind = here.kind(name)
+    # One unit for all of them: 44 min beside 2.1 h would have to be converted to be compared.
+    scale = words.scale_of(max(abs(mover.contribution) for mover in found)) if kind == "hours" else None
     bars = [
         charts.Bar(
             f"{filters.member(mover.column, filters.NONE if mover.member is None else mover.member)}"
@@ -160,11 +162,11 @@ def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figu
         for mover in found
     ]
     points = {"share": "points of the share", "hours": "of the mean", "count": "incidents"}.get(kind, "")
-    said = words.listing([f"{bar.name} {sentences.signed(bar.value, kind)}" for bar in bars], most=8)
+    said = words.listing([f"{bar.name} {sentences.signed(bar.value, kind, scale)}" for bar in bars], most=8)
     return Figure(
         question,
         f"What each adds to the change of {sentences.signed(reading.change, kind)} on {reading.against}, {points}; "
         "the parts of one column add up to the whole",
-        charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind)),
+        charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
         f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
     )

@@ -52,7 +52,7 @@ def show(here: View, chosen: str) -> None:
         _events(found.events)
     with right:
         _facts(found)
-    parts.foot(here, ())
+    parts.foot(here, (), of_everything=True)
 
 
 def _back() -> None:

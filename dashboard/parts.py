@@ -24,6 +24,8 @@ STYLE = """
 [class*="st-key-tile"] [data-testid="stMetricValue"] > div { font-family: @serif; }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: @muted; }
+/* Without a pointer the tools of a table are always there, over what stands above it. */
+@media (hover: none) { .stDataFrame { margin-top: 2.25rem; } }
 @media (max-width: 640px) {
     .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
     h1 { font-size: 1.9rem !important; }
@@ -148,10 +150,31 @@ def _tile(here: View, name: str) -> None:
     _under(here, name, small, big)
 
 
+BESIDE = {"incident_volume": "incident_volume", "mttr": "mttr", "fcr_rate": "mttr"}
+"""Tiles beside whose n stands what is not in them or odd in them, and the KPI at whose day that is counted."""
+
+
+def _beside(here: View, name: str) -> list[str]:
+    if name not in BESIDE:
+        return []
+    found: query.Beside = here.ask("beside", BESIDE[name], here.scope)
+    if name == "incident_volume":
+        said = {"excluded": sum(found.excluded.values())}
+    elif name == "mttr":
+        said = {
+            "of them without a person": found.auto_resolved,
+            "with their parent": found.with_parent,
+            "only closed": found.closed_without_resolving,
+        }
+    else:
+        said = {"over 1 h": found.first_contact_over_1_hour, "over 24 h": found.first_contact_over_24_hours}
+    return [f"{words.number(n)} {what}" for what, n in said.items() if n]
+
+
 def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
     st.caption(words.plain(small) if small else words.GAP)
     st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
-    st.caption(f"n {words.number(big.n)}")
+    st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
     points = here.points(name)
     if any(point.value is not None for point in points):
         st.altair_chart(
@@ -234,7 +257,12 @@ def table(frame: pl.DataFrame, alt: str, otherwise: str = "") -> None:
         for name, kind in frame.schema.items()
         if isinstance(kind, pl.Datetime)
     }
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=stamps, placeholder="", alt=alt)
+    counts = {
+        name: st.column_config.NumberColumn(format="localized")
+        for name, kind in frame.schema.items()
+        if kind.is_integer()
+    }
+    st.dataframe(frame, hide_index=True, width="stretch", column_config=stamps | counts, placeholder="", alt=alt)
 
 
 def folded(title: str, frame: pl.DataFrame) -> None:
@@ -249,8 +277,8 @@ LIST_COLUMNS = {
     "opened_at": "Opened",
     "state": "State",
     "priority": "Priority",
-    "hours_to_acknowledge": "Hours to take on",
-    "hours_to_resolve": "Hours to resolve",
+    "hours_to_acknowledge": "Taken on, h",
+    "hours_to_resolve": "Resolved, h",
     "assignment_group": "Assignment group",
     "service": "Service",
     "excluded_as": "Left out as",
@@ -263,7 +291,11 @@ def incident_list(found: query.Incidents, key: str) -> None:
     shown = [name for name in LIST_COLUMNS if found.rows[name].null_count() < found.rows.height]
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(
-        found.rows.select(shown),
+        found.rows.select(shown).with_columns(
+            pl.col(name).cast(pl.String).replace_strict(said, default=pl.col(name))
+            for name, said in _SAID.items()
+            if name in shown
+        ),
         hide_index=True,
         width="stretch",
         placeholder="",
@@ -273,11 +305,11 @@ def incident_list(found: query.Incidents, key: str) -> None:
         key=f"{key}-{st.session_state['_list']}",
         column_config={
             **{
-                name: st.column_config.Column(LIST_COLUMNS[name], width="medium" if name == "title" else None)
+                name: st.column_config.Column(LIST_COLUMNS[name], width=TITLE_WIDTH if name == "title" else None)
                 for name in shown
             },
             **{
-                name: st.column_config.NumberColumn(LIST_COLUMNS[name], format="%.1f")
+                name: st.column_config.NumberColumn(LIST_COLUMNS[name], format="%.2f")
                 for name in shown
                 if name.startswith("hours")
             },
@@ -321,6 +353,11 @@ def behind(here: View, name: str, picked: date | None, key: str) -> None:
             incident_list(found, f"{key}-list")
 
 
+TITLE_WIDTH = 270
+_SAID = {
+    "state": {"in_progress": "in progress", "on_hold": "on hold"},
+    "priority": {str(level): filters.member("priority", str(level)) for level in range(1, 6)},
+}
 LISTED = 200
 """Rows that a list shows at most; the count beside it is of all."""
 
@@ -352,10 +389,11 @@ def moved(here: View, names: Sequence[str]) -> None:
     st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
 
 
-def foot(here: View, names: Sequence[str]) -> None:
+def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> None:
     """Set what the page stands on: period, zone, sources, data as of, what is left out, definitions."""
     known = f"data as of {words.moment(here.as_of)} · published version {here.warehouse.number}"
-    lines = [f"{here.span}, {filters.GRAINS[here.grain]} · days and times in {here.zone} · {known}"]
+    span = "everything, whatever is chosen above" if of_everything else f"{here.span}, {filters.GRAINS[here.grain]}"
+    lines = [f"{span} · days and times in {here.zone} · {known}"]
     sources = here.warehouse.sources.iter_rows(named=True)
     lines.append(
         "Sources: "

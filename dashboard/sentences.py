@@ -104,17 +104,17 @@ def arrow(reading: Reading) -> str:
     return f"{'▲' if reading.change > 0 else '▼'}{words.GAP}{difference(reading)} on {reading.against}"
 
 
-def signed(change: float, kind: str) -> str:
-    """Say a change with its sign.
+def signed(change: float, kind: str, scale: str | None = None) -> str:
+    """Say a change with its sign, a duration in its own unit or in a given one.
 
-    >>> signed(12, "count"), signed(1.5, "hours").replace(words.GAP, " ")
-    ('+12', '+1.5 h')
+    >>> signed(12, "count"), *(signed(hours, "hours", "h").replace(words.GAP, " ") for hours in (1.5, -0.7))
+    ('+12', '+1.5 h', '−0.7 h')
     """
     sign = "+" if change > 0 else words.MINUS if change < 0 else ""
     size = abs(change)
     if kind == "share":
         return f"{sign}{words.share(size).removesuffix(f'{words.GAP}%')}{words.GAP}points"
-    return f"{sign}{words.value(size, kind)}"
+    return f"{sign}{words.duration(size, scale) if kind == 'hours' else words.value(size, kind)}"
 
 
 def mean(reading: Reading) -> str:

@@ -56,7 +56,9 @@ def _dateline(here: View) -> str:
 
 def _known(path: str, column: str) -> list[str]:
     found: list[tuple[str | None, int]] = view.ask(path, "options", column)
-    values = [NONE if member is None else member for member, _ in found[:MOST_OPTIONS]]
+    members = [NONE if member is None else member for member, _ in found]
+    asked = set(st.query_params.get_all(column)) | set(st.session_state.get(f"f_{column}") or ())
+    values = [member for at, member in enumerate(members) if at < MOST_OPTIONS or member in asked]
     return sorted(values, key=lambda value: (value == NONE, value)) if column == "priority" else values
 
 

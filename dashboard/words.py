@@ -72,14 +72,16 @@ def duration(hours: float, scale: str | None = None) -> str:
 
 
 def share(part: float) -> str:
-    """Say a share between 0 and 1.
+    """Say a share between 0 and 1; nearly none and nearly all are not said to be none and all.
 
-    >>> share(0.4731).replace(GAP, " "), share(1.0).replace(GAP, " "), share(0.0004).replace(GAP, " ")
-    ('47.3 %', '100 %', 'under 0.1 %')
+    >>> [share(part).replace(GAP, " ") for part in (0.4731, 1.0, 0.0004, 0.9999)]
+    ['47.3 %', '100 %', 'under 0.1 %', 'over 99.9 %']
     """
     percent = part * 100
     if 0 < abs(percent) < 0.05:
         return f"under 0.1{GAP}%"
+    if 99.95 <= percent < 100:
+        return f"over 99.9{GAP}%"
     text = f"{percent:.1f}".removesuffix(".0")
     return f"{_signless(text)}{GAP}%"
 

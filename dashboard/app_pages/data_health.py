@@ -19,6 +19,7 @@ parts.lead(
     f"{words.counted(int(rejected), 'row')} did not get in.",
     f"In the others, {words.counted(kinds, 'kind')} of odd things {'was' if kinds == 1 else 'were'} found.",
 )
+st.caption("This page is about everything that was loaded, whatever is chosen above.")
 st.subheader("How fresh is it?", anchor=False)
 parts.table(
     sources.select(
@@ -90,4 +91,4 @@ parts.table(
     "The latest runs",
     "Nothing ran yet.",
 )
-parts.foot(here, ())
+parts.foot(here, (), of_everything=True)

@@ -25,4 +25,4 @@ with st.grid(2, min_column_width=320, gap="large"):
             )
             with st.expander("SQL", type="compact"):
                 st.code(kpi.sql, language="sql")
-parts.foot(here, ())
+parts.foot(here, (), of_everything=True)

@@ -19,11 +19,13 @@ select
     count(*) filter (
         where i.excluded_as is null
             and i.first_contact_resolved
+            and i.is_auto_resolved is not true
             and i.seconds_to_resolve > 3600
     ) as first_contact_over_1_hour,
     count(*) filter (
         where i.excluded_as is null
             and i.first_contact_resolved
+            and i.is_auto_resolved is not true
             and i.seconds_to_resolve > 86400
     ) as first_contact_over_24_hours,
     count(*) filter (

@@ -150,9 +150,10 @@ from (
                         then struct_pack(
                             rule := 'counter_disagrees',
                             field := 'reassignment_count',
-                            value := reported_reassignment_count::varchar,
-                            message := 'The source counts ' || reported_reassignment_count || ', its history '
-                                || counted_reassignment_count || ' reassignments: the source was believed'
+                            value := reported_reassignment_count || ', and ' || counted_reassignment_count
+                                || ' in its history',
+                            message := 'The source counts other reassignments than its history tells: '
+                                || 'the source was believed'
                         )
                 end,
                 case
@@ -160,9 +161,10 @@ from (
                         then struct_pack(
                             rule := 'counter_disagrees',
                             field := 'reopen_count',
-                            value := reported_reopen_count::varchar,
-                            message := 'The source counts ' || reported_reopen_count || ', its history '
-                                || counted_reopen_count || ' reopenings: the source was believed'
+                            value := reported_reopen_count || ', and ' || counted_reopen_count
+                                || ' in its history',
+                            message := 'The source counts other reopenings than its history tells: '
+                                || 'the source was believed'
                         )
                 end,
                 case
