@@ -668,7 +668,7 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
     """Draw how durations are spread, on a log scale with ticks that people know."""
     # A log scale has no zero: the class that begins there is drawn from a decade's quarter below its end.
     named = [f"{words.duration(one.low)} to {words.duration(one.high)}" for one in bins]
-    ticks = _TICKS
+    ticks: tuple[tuple[float, str], ...] = _TICKS
     if bins[0].low == 0:
         named[0] = f"under {words.duration(bins[0].high)}"
         bins = [bins[0]._replace(low=bins[0].high / 10**0.25), *bins[1:]]

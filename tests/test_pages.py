@@ -336,3 +336,30 @@ def test_the_shell_knows_its_pages_only_from_their_files() -> None:
 
 def test_every_verdict_on_a_period_has_a_name_on_the_charts() -> None:
     assert view.FLAGS.keys() == {"running", "partial", "edge", "unripe"}
+
+
+def test_what_is_left_out_stands_beside_the_numbers(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview")
+    warehouse = query.open_data(sample)
+    scope = query.Scope(date(2025, 10, 6), date(2025, 12, 28))
+    opened_, resolved = (query.beside(warehouse, name, scope) for name in ("incident_volume", "mttr"))
+    beside = [caption.value.replace("\\", "") for caption in app.caption if caption.value.startswith("n ")]
+    assert [text.partition(" · ")[2] for text in beside if " · " in text and " Oct to " not in text] == [
+        f"{sum(opened_.excluded.values())} excluded",
+        f"{resolved.auto_resolved} of them without a person · {resolved.with_parent} with their parent",
+        f"{resolved.first_contact_over_1_hour} over 1 h · {resolved.first_contact_over_24_hours} over 24 h",
+    ]
+
+
+def test_durations_of_zero_have_a_name_on_a_log_scale() -> None:
+    bins = [charts.Bin(0.0, 10 / 3600, 7), charts.Bin(1.0, 2.0, 3)]
+    chart = charts.distribution(bins, [], charts.LIGHT).to_dict()
+    axis = chart["layer"][0]["encoding"]["x"]["axis"]
+    assert axis["labelExpr"].endswith("'6 mo' : ''")
+    assert "? '0'" in axis["labelExpr"]
+    assert axis["values"][0] == pytest.approx(10 / 3600 / 10**0.25)
+
+
+def test_contributions_to_a_mean_are_said_in_one_unit() -> None:
+    said = [sentences.signed(hours, "hours", words.scale_of(2.1)) for hours in (2.1, 0.7, -0.3)]
+    assert said == [f"+2.1{words.GAP}h", f"+0.7{words.GAP}h", f"{words.MINUS}0.3{words.GAP}h"]
