@@ -146,7 +146,7 @@ def create_macros(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[Field, ...]]]) -> None:
-    """Make the public views, the schema `kpi` and all comments, and bind every macro once.
+    """Make the public views, the schema `kpi` and all comments. The periodic views bind every macro.
 
     Args:
         con: the store.
@@ -167,7 +167,6 @@ def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[F
         con.execute(f"comment on {kind} main.{table} is {_quoted(f'One row per: {row}')}")
         for field in fields:
             con.execute(f'comment on column main.{table}."{field.name}" is {_quoted(field.comment)}')
-    bind(con)
 
 
 def bind(con: duckdb.DuckDBPyConnection) -> None:

@@ -82,7 +82,7 @@ class Export:
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Yield frames of string columns and `_line`."""
         self.bad_rows.clear()
-        yield from self.read(self.bad_rows)
+        yield from _ahead(self.read(self.bad_rows))
 
     def head(self) -> pl.DataFrame:
         """Give the first chunk."""
@@ -337,7 +337,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
         except (EOFError, UnicodeDecodeError) as error:
             raise ReadError(f"{name}: {error}; name the right encoding with the key `encoding`") from error
 
-    return Export(name, columns, lambda bad_rows: _ahead(read(bad_rows)))
+    return Export(name, columns, read)
 
 
 def _csv_error(name: str, message: str) -> ReadError:

@@ -111,9 +111,8 @@ PRIVATE = {
     "events": (SOURCE, *incident.GIVEN_EVENT),
     "extents": (
         SOURCE,
-        Field("incident_id", "varchar", "Incident"),
-        Field("rows", "bigint", "Snapshots"),
-        Field("span", "bigint", "Versions that it has had, the first being 0"),
+        Field("rows", "bigint", "Versions of incidents that an input added"),
+        Field("span", "bigint", "Versions that these incidents have had since the input before, the first being 0"),
     ),
     "sightings": (
         SOURCE,
@@ -366,8 +365,10 @@ def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> N
     """Append a frame to a table of the same columns."""
     if frame.height == 0:
         return
+    # Most of an export's rows lack most columns: what is null throughout need not be carried over.
+    told = frame.select(series for series in frame if series.null_count() < frame.height)
     # As a stream of batches: a whole Arrow table would be scanned by threads of Arrow's own, in each other's way.
-    con.register("chunk", frame.to_arrow(compat_level=pl.CompatLevel.newest()).to_reader())
+    con.register("chunk", told.to_arrow(compat_level=pl.CompatLevel.newest()).to_reader())
     con.execute(f"insert into {table} by name select * from chunk")
     con.unregister("chunk")
 

@@ -289,7 +289,8 @@ select
     assignment_group,
     state as state_after,
     assignment_group as group_after,
-    priority as priority_after
+    priority as priority_after,
+    state_change is not null as goes_with_state
 from seen_steps
 where changes_group
 
@@ -442,7 +443,7 @@ insert into incident_events by name
 select
     keys.source,
     keys.incident_id,
-    happenings.* exclude (key, state_after, group_after, priority_after)
+    happenings.* exclude (key, state_after, group_after, priority_after, goes_with_state)
 from happenings
 join keys
     on happenings.key = keys.key;

@@ -183,7 +183,7 @@ left join clones
 left join vanished
     on versions.key = vanished.key;
 
-create or replace temp table clocks as
+create or replace temp view clocks as
 select
     *,
     case

@@ -14,17 +14,21 @@ select
 from happenings
 join lives
     on happenings.key = lives.key
-where happenings.kind in (
-    'opened',
-    'state',
-    'held',
-    'resumed',
-    'resolved',
-    'reopened',
-    'closed',
-    'cancelled',
-    'group_assigned'
-)
+-- A group that came with a state is told by the change of state.
+where (
+        happenings.kind in (
+            'opened',
+            'state',
+            'held',
+            'resumed',
+            'resolved',
+            'reopened',
+            'closed',
+            'cancelled',
+            'group_assigned'
+        )
+        and happenings.goes_with_state is not true
+    )
     -- The reason of a hold may change while it lasts.
     or happenings.hold_reason is not null
 union all by name

@@ -22,32 +22,35 @@ from (
         and versions.external_id = fresh_events.incident_key
 );
 
--- What the source's history amounts to, per incident; its sum tells a history from sampled lists.
+-- What an input added to the source's history; the sums tell a history from sampled lists.
 create or replace temp table touched as
 select distinct incident_id
 from staged_snapshots;
 
-delete from store.extents as extents
-using touched
-where extents.source = $source
-    and extents.incident_id = touched.incident_id;
-
 insert into store.extents
 select
     $source as source,
-    incident_id,
-    count(*) as "rows",
-    max(version_number) + 1 as span
+    sum("rows" - rows_before) as "rows",
+    sum(span - span_before) as span
 from (
     select
-        snapshots.incident_id,
-        snapshots.version_number
-    from store.snapshots as snapshots
-    semi join touched
-        on snapshots.source = $source
-        and snapshots.incident_id = touched.incident_id
-    group by
-        snapshots.incident_id,
-        snapshots.version_number
+        count(*) as "rows",
+        count(*) filter (where was_there) as rows_before,
+        max(version_number) + 1 as span,
+        coalesce(max(version_number) filter (where was_there) + 1, 0) as span_before
+    from (
+        select
+            snapshots.incident_id,
+            snapshots.version_number,
+            bool_or(snapshots.rowid <= getvariable('last_snapshot')) as was_there
+        from store.snapshots as snapshots
+        semi join touched
+            on snapshots.source = $source
+            and snapshots.incident_id = touched.incident_id
+        group by
+            snapshots.incident_id,
+            snapshots.version_number
+    )
+    group by incident_id
 )
-group by incident_id;
+having count(*) > 0;
