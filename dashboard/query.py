@@ -558,16 +558,45 @@ def _wanted(warehouse: Warehouse, scope: Scope, grain: str | None, parts: tuple[
     return [one for one in found if one.first_day <= one.day]
 
 
-def _opened_spans(wanted: Sequence[_Wanted], from_day: date | None) -> _Filter:
-    """Compose what every stock begins with: the wanted days, and the spans that touch them, before any is unfolded."""
+def _spans(
+    warehouse: Warehouse,
+    scope: Scope,
+    wanted: Sequence[_Wanted],
+    *,
+    from_day: date | None = None,
+    by: Sequence[str] = (),
+    read: Iterable[str] = (),
+    excluded: bool = False,
+) -> _Filter:
+    """Compose what every stock begins with: the wanted days, and the spans that touch them, before any is unfolded.
+
+    Args:
+        warehouse: the published version.
+        scope: its filters hold; its days are in `wanted`.
+        wanted: the days looked at.
+        from_day: first of them; the first that a bucket ends on, if not given.
+        by: columns to read as keys.
+        read: further columns.
+        excluded: with the incidents that no KPI counts.
+    """
+    filtered, keys = _filter(warehouse, "incident_days", scope), _keys(warehouse, "incident_days", by)
     bound = {
-        "from_day": from_day,
+        "from_day": from_day or min((one.day for one in wanted), default=None),
         "to_day": max((one.day for one in wanted), default=None),
         "periods": [one.period for one in wanted],
         "first_days": [one.first_day for one in wanted],
         "days": [one.day for one in wanted],
     }
-    return _Filter((SQL / "open_spans.sql").read_text(encoding="utf-8").partition("\n")[2], bound)
+    columns = [*keys.read, *(f"i.{name}" for name in dict.fromkeys(read))]
+    text = (
+        (SQL / "open_spans.sql")
+        .read_text(encoding="utf-8")
+        .partition("\n")[2]
+        .replace("-- and what is read", "".join(f", {column}" for column in columns))
+        .replace("-- and the members", keys.joins)
+        .replace("-- and the filters", ("" if excluded else "and i.excluded_as is null\n    ") + filtered.text)
+    )
+    return _Filter(text, {**bound, **filtered.values})
 
 
 def _grid(by: Sequence[str]) -> str:
@@ -587,35 +616,20 @@ def _open_at_the_end(
     warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
 ) -> tuple[str, dict[str, Any]]:
     """Macros over the rows of `incident_days` on each bucket's last day; a day without any is a day, too."""
-    spans, filtered = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
-    keys = _keys(warehouse, "incident_days", by)
-    columns = sorted({*_needed(warehouse, members), "incident_id"})
+    read = ["incident_id", "opened_at", *_needed(warehouse, members)]
+    spans = _spans(warehouse, scope, wanted, by=by, read=read, excluded=True)
     groups = [f"d.key_{place}" for place in range(len(by))] + ["d.period"]
     query = f"""
 with {spans.text},
-open_days as materialized (
+chosen as materialized (
     select
         wanted.period,
-        wanted.ends_at,
-        spans.source,
-        spans.incident_id
+        date_diff('second', spans.opened_at, wanted.ends_at)::bigint as age_seconds,
+        spans.* exclude (from_day, gone_day)
     from wanted
     join spans
         on spans.from_day <= wanted.day
         and spans.gone_day > wanted.day
-),
-chosen as materialized (
-    select
-        open_days.period,
-        date_diff('second', i.opened_at, open_days.ends_at)::bigint as age_seconds,
-        {_lines([*keys.read, *(f"i.{name}" for name in columns)])}
-    from open_days
-    join main.incidents as i
-        on open_days.source = i.source
-        and open_days.incident_id = i.incident_id
-    {keys.joins}
-    where true
-    {filtered.text}
 ),
 {_grid(by)},
 filled as (
@@ -631,49 +645,25 @@ select
 from filled as d
 group by {", ".join(groups)}
 """
-    return query, {**spans.values, **filtered.values}
-
-
-def _first(wanted: Sequence[_Wanted]) -> date | None:
-    return min((one.day for one in wanted), default=None)
-
-
-def _spans_of_incidents(
-    warehouse: Warehouse, scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted], from_day: date | None
-) -> _Filter:
-    spans, filtered = _opened_spans(wanted, from_day), _filter(warehouse, "incident_days", scope)
-    keys = _keys(warehouse, "incident_days", by)
-    text = f"""
-with {spans.text},
-open_rows as materialized (
-    select
-        {_lines([*keys.read, "spans.from_day", "spans.gone_day"])}
-    from spans
-    join main.incidents as i
-        on spans.source = i.source
-        and spans.incident_id = i.incident_id
-    {keys.joins}
-    where i.excluded_as is null
-    {filtered.text}
-)"""
-    return _Filter(text, {**spans.values, **filtered.values})
+    return query, spans.values
 
 
 def _cumulated(
     warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
 ) -> tuple[str, dict[str, Any]]:
     """Openings less closings, cumulated: what `kpi.backlog` counts, for many days (a test compares them)."""
-    rows = _spans_of_incidents(warehouse, scope, by, wanted, _first(wanted))
+    spans = _spans(warehouse, scope, wanted, by=by)
     listed = f"{_key_list(by)}, " if by else ""
     apart = f"partition by {_key_list(by, 'grid.')} " if by else ""
     keys = f"{_key_list(by, 'grid.')}, " if by else ""
-    query = f"""{rows.text},
+    query = f"""
+with {spans.text},
 chosen as materialized (
     select {listed}wanted.period, sum(steps.step) as step
     from (
-        select {listed}from_day as day, count(*) as step from open_rows group by all
+        select {listed}from_day as day, count(*) as step from spans group by all
         union all
-        select {listed}gone_day as day, -count(*) as step from open_rows group by all
+        select {listed}gone_day as day, -count(*) as step from spans group by all
     ) as steps
     asof join wanted
         on steps.day <= wanted.day
@@ -688,7 +678,7 @@ from grid
 left join chosen
     on chosen.period = grid.period{_same_keys(by)}
 """
-    return query, rows.values
+    return query, spans.values
 
 
 def _mean_open(
@@ -696,18 +686,19 @@ def _mean_open(
 ) -> tuple[str, dict[str, Any]]:
     """Mean over a bucket's days from each span's days in it: what `kpi.backlog_mean` counts (a test compares them)."""
     first = min((one.first_day for one in wanted), default=None)
-    rows = _spans_of_incidents(warehouse, scope, by, wanted, first)
+    spans = _spans(warehouse, scope, wanted, from_day=first, by=by)
     listed = f"{_key_list(by)}, " if by else ""
     keys = f"{_key_list(by, 'grid.')}, " if by else ""
-    query = f"""{rows.text},
+    query = f"""
+with {spans.text},
 chosen as materialized (
     select
         {listed}wanted.period,
         sum(least(gone_day, wanted.day + 1) - greatest(from_day, wanted.first_day)) as open_days
-    from open_rows
+    from spans
     join wanted
-        on open_rows.from_day <= wanted.day
-        and open_rows.gone_day > wanted.first_day
+        on spans.from_day <= wanted.day
+        and spans.gone_day > wanted.first_day
     group by all
 ),
 {_grid(by)}
@@ -719,7 +710,7 @@ from grid
 left join chosen
     on chosen.period = grid.period{_same_keys(by)}
 """
-    return query, rows.values
+    return query, spans.values
 
 
 def extents(warehouse: Warehouse, scope: Scope) -> list[Extent]:
@@ -1071,13 +1062,12 @@ def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
     """Choose the rows that a number is made of: the KPI's own n over each says whether it counts."""
     if one.fact == "incident_days":
         wanted = _wanted(warehouse, scope, None, ())
-        spans, filtered = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
+        spans = _spans(warehouse, scope, wanted, read=("source", "incident_id"))
         text = (
             f"(i.source, i.incident_id) in (with {spans.text} select (spans.source, spans.incident_id) from spans"
             " join wanted on spans.from_day <= wanted.day and spans.gone_day > wanted.day)"
-            f" and i.excluded_as is null {filtered.text}"
         )
-        return _Filter(text, {**spans.values, **filtered.values})
+        return _Filter(text, spans.values)
     within, filtered = _counted_within(one.counted_on, scope, ()), _filter(warehouse, "incidents", scope)
     read = _lines(["i.rowid as place", *(f"i.{name}" for name in _needed(warehouse, [one]))])
     rows = f"select {read} from main.incidents as i where {within.text} {filtered.text}"
@@ -1167,10 +1157,9 @@ AGE_CLASSES = ("under 1 day", "1 to 3 days", "3 to 7 days", "7 to 30 days", "ove
 def backlog_ages(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     """Incidents open at the end of the scope's last complete day by age: `age_class`, `n`."""
     wanted = _wanted(warehouse, scope, None, ())
-    spans, condition = _opened_spans(wanted, _first(wanted)), _filter(warehouse, "incident_days", scope)
-    text = (SQL / "backlog_ages.sql").read_text(encoding="utf-8")
-    query = text.replace("-- the spans", spans.text).replace("-- and the filters", condition.text)
-    found = dict(warehouse.frame(query, {**spans.values, **condition.values}).iter_rows())
+    spans = _spans(warehouse, scope, wanted, read=("opened_at",))
+    query = (SQL / "backlog_ages.sql").read_text(encoding="utf-8").replace("-- the spans", spans.text)
+    found = dict(warehouse.frame(query, spans.values).iter_rows())
     return pl.DataFrame({"age_class": AGE_CLASSES, "n": [found.get(place, 0) for place in range(5)]})
 
 

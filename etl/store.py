@@ -125,6 +125,7 @@ PRIVATE = {
         Field("incident_id", "varchar", "Incident"),
         Field("from_day", "date", "First day at whose end it was open, in the reporting zone"),
         Field("until_day", "date", "First day at whose end it was not; null while it is open"),
+        *incident.DAY[3:-1],
     ),
     "calendar_rules": (
         Field("place", "integer", "Its place: the first rule that fits chooses"),

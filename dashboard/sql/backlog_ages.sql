@@ -11,15 +11,10 @@ select
     end as place,
     count(*)::bigint as n
 from (
-    select date_diff('second', i.opened_at, wanted.ends_at) as age_seconds
+    select date_diff('second', spans.opened_at, wanted.ends_at) as age_seconds
     from wanted
     join spans
         on spans.from_day <= wanted.day
         and spans.gone_day > wanted.day
-    join main.incidents as i
-        on spans.source = i.source
-        and spans.incident_id = i.incident_id
-    where i.excluded_as is null
-        -- and the filters
 )
 group by place;

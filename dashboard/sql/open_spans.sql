@@ -23,14 +23,15 @@ covered as (
 ),
 spans as materialized (
     select
-        open_spans.source,
-        open_spans.incident_id,
-        open_spans.from_day,
-        least(open_spans.until_day, covered.as_of_day) as gone_day
-    from store.open_spans as open_spans
+        least(i.until_day, covered.as_of_day) as gone_day,
+        i.from_day
+        -- and what is read
+    from store.open_spans as i
     join covered
-        on open_spans.source = covered.source
-    where open_spans.from_day <= $to_day
-        and (open_spans.until_day is null or open_spans.until_day > $from_day)
-        and open_spans.from_day < least(open_spans.until_day, covered.as_of_day)
+        on i.source = covered.source
+    -- and the members
+    where i.from_day <= $to_day
+        and (i.until_day is null or i.until_day > $from_day)
+        and i.from_day < least(i.until_day, covered.as_of_day)
+        -- and the filters
 )

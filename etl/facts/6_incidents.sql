@@ -57,7 +57,6 @@ group by keys.key;
 create or replace temp view judged as
 select
     versions.* exclude (
-        key,
         as_of,
         external_id,
         reopens_id,

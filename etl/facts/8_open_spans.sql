@@ -1,4 +1,5 @@
--- One row per stretch of days at whose ends an incident was open; `until_day` is the first day without it.
+-- One row per stretch of days at whose ends an incident was open, with what it is split by; `until_day` is the first day
+-- without it.
 delete from store.open_spans as spans
 using keys
 where spans.source = keys.source
@@ -11,17 +12,30 @@ semi join lives
     on clocks.key = lives.key
 where clocks.reopened_at is not null;
 
-insert into store.open_spans
+insert into store.open_spans by name
 select
-    source,
-    incident_id,
-    (from_at at time zone 'UTC' at time zone zone)::date as from_day,
-    (until_at at time zone 'UTC' at time zone zone)::date as until_day
+    judged.source,
+    judged.incident_id,
+    (stretches.from_at at time zone 'UTC' at time zone zone.value)::date as from_day,
+    (stretches.until_at at time zone 'UTC' at time zone zone.value)::date as until_day,
+    judged.excluded_as,
+    judged.state,
+    judged.priority,
+    judged.assignment_group,
+    judged.services[1] as service,
+    judged.services,
+    judged.category,
+    judged.subcategory,
+    judged.configuration_item,
+    judged.channel,
+    judged.location,
+    judged.tags,
+    judged.is_major,
+    judged.opened_at
 from (
     -- Reopened: not between a resolution and its reopening.
     select
-        segments.source,
-        segments.incident_id,
+        keys.key,
         segments.from_at,
         segments.until_at
     from store.segments as segments
@@ -33,8 +47,7 @@ from (
     where segments.kind <> 'resolved'
     union all
     select
-        keys.source,
-        keys.incident_id,
+        clocks.key,
         clocks.opened_at as from_at,
         least(
             clocks.deleted_at_source,
@@ -44,8 +57,6 @@ from (
             end
         ) as until_at
     from clocks
-    join keys
-        on clocks.key = keys.key
     left join (
         select
             key,
@@ -57,7 +68,9 @@ from (
         on clocks.key = cancelled.key
     anti join reopened
         on clocks.key = reopened.key
-)
-cross join (select value as zone from store.settings where name = 'reporting_timezone')
-where until_at is null
-    or until_at >= from_at;
+) as stretches
+join judged
+    on stretches.key = judged.key
+cross join (select value from store.settings where name = 'reporting_timezone') as zone
+where stretches.until_at is null
+    or stretches.until_at >= stretches.from_at;

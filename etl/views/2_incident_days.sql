@@ -4,25 +4,24 @@ select
     spans.day::date as day,
     spans.source,
     spans.incident_id,
-    incidents.excluded_as,
-    incidents.state,
-    incidents.priority,
-    incidents.assignment_group,
-    incidents.service,
-    incidents.services,
-    incidents.category,
-    incidents.subcategory,
-    incidents.configuration_item,
-    incidents.channel,
-    incidents.location,
-    incidents.tags,
-    incidents.is_major,
-    incidents.opened_at,
-    date_diff('second', incidents.opened_at, days.ends_at)::bigint as age_seconds
+    spans.excluded_as,
+    spans.state,
+    spans.priority,
+    spans.assignment_group,
+    spans.service,
+    spans.services,
+    spans.category,
+    spans.subcategory,
+    spans.configuration_item,
+    spans.channel,
+    spans.location,
+    spans.tags,
+    spans.is_major,
+    spans.opened_at,
+    date_diff('second', spans.opened_at, days.ends_at)::bigint as age_seconds
 from (
     select
-        open_spans.source,
-        open_spans.incident_id,
+        open_spans.*,
         unnest(generate_series(
             open_spans.from_day::timestamp,
             least(open_spans.until_day, covered.as_of_day)::timestamp - interval 1 day,
@@ -39,7 +38,4 @@ from (
         on open_spans.source = covered.source
 ) as spans
 join store.days as days
-    on spans.day = days.day
-join main.incidents as incidents
-    on spans.source = incidents.source
-    and spans.incident_id = incidents.incident_id;
+    on spans.day = days.day;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -143,8 +142,8 @@ def write(folder: Path, copies: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for make in (_servicenow, _pagerduty, _jira):
         make(folder, copies)
-    for name in ("pagerduty.toml", "jira.toml"):
-        shutil.copy(SAMPLE / name, folder / name)
+    for path in SAMPLE.glob("*.toml"):
+        shutil.copy(path, folder / path.name)
     text = (SAMPLE / "meantime.toml").read_text(encoding="utf-8")
     for theirs, ours in (
         ("servicenow-incidents.csv.gz", "incidents.csv"),
