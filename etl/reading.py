@@ -104,6 +104,8 @@ class ReadOptions:
     """'list' joins the non-empty values of columns of one name with newlines (Jira repeats `Labels`)."""
     list_key: str | None = None
     """The key of the list inside a JSON object."""
+    quoting: bool | None = None
+    """False: a quote in a text file is a character like any other (Request Tracker quotes nothing)."""
 
 
 def open_exports(path: Path, options: ReadOptions | None = None) -> list[Export]:
@@ -264,7 +266,12 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
         delimiter = delimiter or said[4:].rstrip("\r") or None
         lines_before_header = 1
     delimiter = delimiter or _find_delimiter(head)
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
+    has_quotes = text.has_quotes and options.quoting is not False
+    reader = csv.reader(
+        io.StringIO(head, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if options.quoting is False else csv.QUOTE_MINIMAL,
+    )
     header = [label.strip() for label in next(reader, [])]
     if len(header) < 2:
         raise ReadError(
@@ -273,7 +280,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
         )
     columns, groups = _named_columns(name, header, options)
     # With quotes the header itself may span lines.
-    skip = lines_before_header + (reader.line_num if text.has_quotes else 1)
+    skip = lines_before_header + (reader.line_num if has_quotes else 1)
     parts = [f"{position}" for position in range(len(header))]
     read_options = arrow_csv.ReadOptions(
         use_threads=False, block_size=BLOCK_BYTES, column_names=parts, skip_rows=skip, encoding=text.encoding
@@ -301,7 +308,10 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
             return "skip"
 
         parse_options = arrow_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=text.has_quotes, invalid_row_handler=keep_bad_row
+            delimiter=delimiter,
+            quote_char=False if options.quoting is False else '"',
+            newlines_in_values=has_quotes,
+            invalid_row_handler=keep_bad_row,
         )
         ordinal = 0
         line = skip
@@ -316,7 +326,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
                 for batch in batches:
                     frame = pl.DataFrame(pl.from_arrow(batch))
                     steps, ordinal = _steps(frame.height, ordinal, bad_ordinals)
-                    if text.has_quotes:
+                    if has_quotes:
                         breaks = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
                         extra = frame.select(breaks.cast(pl.Int64)).to_series()
                         lines = line + steps.cum_sum() + extra.cum_sum() - extra

@@ -20,7 +20,7 @@
         return pull.client(Token("Authorization", "Bearer {}"))
 
 - Each `keep` is a *stream*: a name and a strategy of `etl.pull.paging` (`by_offset`, `by_page`, `by_link`, `by_token`,
-  `by_key`, `by_id_window`, `by_window`, `by_one`; or a generator of `Page` of your own). After a kill the same `fetch`
+  `by_key`, `by_id`, `by_window`, `by_one`; or a generator of `Page` of your own). After a kill the same `fetch`
   runs again: complete streams are skipped, a broken one goes on after its last kept page. So the order of streams and
   their parameters may depend on `pull.since`, `pull.state`, `pull.as_of` and `pull.kept(...)`, and on nothing else.
 - `pull.since` is the last published pull's `as_of` less the overlap (None the first time: everything). A cursor or a
@@ -45,7 +45,7 @@ from etl.pull.keeping import Pull, begin, open_streams
 from etl.pull.paging import (
     Page,
     TooManyError,
-    by_id_window,
+    by_id,
     by_key,
     by_link,
     by_offset,
@@ -71,7 +71,7 @@ __all__ = [
     "Token",
     "TooManyError",
     "begin",
-    "by_id_window",
+    "by_id",
     "by_key",
     "by_link",
     "by_offset",

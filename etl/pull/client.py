@@ -53,6 +53,7 @@ class Answer(NamedTuple):
     headers: httpx.Headers
     request: str
     """Method and address, without secrets."""
+    status: int = 200
 
 
 class Authentication(Protocol):
@@ -248,18 +249,27 @@ class Client:
         except PullError as error:
             raise self.error(str(error)) from error
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None, *, missing: bool = False) -> Answer:
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        missing: bool = False,
+        forbidden: bool = False,
+    ) -> Answer:
         """Ask for a document.
 
         Args:
             path: relative to the tool's address, or whole (a link that the tool gave; it must lead to the same host).
             params: of the query; a list gives the key several times.
             missing: a 404 or 410 is an answer, too: its document is None.
+            forbidden: so is a 403.
 
         Raises:
             PullError: no usable answer; the message says what to do.
         """
-        return self._ask("GET", path, params=params, missing=missing)
+        allowed = (*((404, 410) if missing else ()), *((403,) if forbidden else ()))
+        return self._ask("GET", path, params=params, allowed=allowed)
 
     def post(self, path: str, document: Any, params: Mapping[str, Any] | None = None) -> Answer:
         """Ask by sending a document; only for requests that change nothing, since it may be sent again."""
@@ -307,7 +317,7 @@ class Client:
         params: Mapping[str, Any] | None = None,
         document: Any = None,
         form: Mapping[str, Any] | None = None,
-        missing: bool = False,
+        allowed: tuple[int, ...] = (),
         authenticated: bool = True,
     ) -> Answer:
         for is_second in (False, True):
@@ -331,7 +341,7 @@ class Client:
                 self.server_time = _date(answer.headers.get("Date"))
             if answer.status_code == 401 and authenticated and not is_second and self._renew(given):
                 continue
-            return self._judged(answer, missing=missing)
+            return self._judged(answer, allowed)
         raise AssertionError("unreachable")
 
     def _renew(self, given: Mapping[str, str]) -> bool:
@@ -341,13 +351,13 @@ class Client:
                 return True
             return self.authentication.renew(self)
 
-    def _judged(self, answer: httpx.Response, *, missing: bool) -> Answer:
+    def _judged(self, answer: httpx.Response, allowed: tuple[int, ...]) -> Answer:
         request = self.mask(f"{answer.request.method} {answer.request.url}")
         status = answer.status_code
         if status in RETRIED or status >= 500:
             raise _AgainError(f"{request} gave {status} {answer.reason_phrase}", _asked_wait(answer.headers, status))
-        if missing and status in (404, 410):
-            return Answer(None, answer.headers, request)
+        if status in allowed:
+            return Answer(None, answer.headers, request, status)
         self._pace.heed(answer.headers, self.patience.asked_most)
         text = answer.text
         if status == 401:

@@ -254,34 +254,34 @@ def _mark(value: Any, identity: Any) -> str:
     return f"{value}\n{identity}"
 
 
-def by_id_window(
+def by_id(
     client: Client,
     ask: Callable[[int, int], tuple[str, Mapping[str, Any]]],
     rows: Rows,
     *,
     last: int,
-    first: int = 1,
-    size: int = 100,
+    after: int = 0,
     start: Any = None,
 ) -> Iterator[Page]:
-    """Walk ids from `first` to `last` in windows of `size`: for a tool whose pages are short where rows are hidden.
+    """Page by ids that only grow, where the tool hides rows after it has cut the page and gives no total.
+
+    An empty page means that all of it is hidden: the next page of the same request is asked for, up to the last id.
 
     Args:
         client: asks.
-        ask: gives path and query for the ids from one number to another, both included; no more than a page holds.
-        rows: where the records are.
-        last: the greatest id.
-        first: the least id.
-        size: how many ids a window has.
+        ask: gives path and query for "ids above this one, in their order" and the number of the page, from 1.
+        rows: where the records are; each has `id`.
+        last: the greatest id that the reader may see.
+        after: ids above this one are wanted.
         start: the last kept page's `resume`.
     """
-    low = first if start is None else int(start)
-    while low <= last:
-        high = min(low + size - 1, last)
-        path, params = ask(low, high)
+    after, number = start or [after, 1]
+    while after < last:
+        path, params = ask(after, number)
         answer = client.get(path, params)
-        low = high + 1
-        yield Page(_records(client, answer, rows), answer.request, low, None)
+        records = _records(client, answer, rows)
+        after, number = (int(records[-1]["id"]), 1) if records else (after, number + 1)
+        yield Page(records, answer.request, [after, number])
 
 
 def by_window(
@@ -334,6 +334,7 @@ def by_one(
     *,
     start: Any = None,
     at_once: int = 1,
+    forbidden: bool = False,
 ) -> Iterator[Page]:
     """Ask for things one by one, in the order of their keys; what is not there (404) is an answer, too.
 
@@ -344,13 +345,14 @@ def by_one(
         record: gives the records of an answer, whose document is None where the tool has no such thing.
         start: the last kept page's `resume`.
         at_once: how many requests may be under way.
+        forbidden: what we may not read (403) is an answer, too, like one that is not there.
     """
     done = int(start or 0)
     rest = itertools.islice(keys, done, None)
 
     def get(key: Any) -> tuple[Any, Answer]:
         path, params = ask(key)
-        return key, client.get(path, params, missing=True)
+        return key, client.get(path, params, missing=True, forbidden=forbidden)
 
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="asking") as askers:
         while batch := list(itertools.islice(rest, at_once * 8)):

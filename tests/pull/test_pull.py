@@ -25,7 +25,7 @@ from etl.pull import (
     Token,
     TooManyError,
     begin,
-    by_id_window,
+    by_id,
     by_key,
     by_link,
     by_offset,
@@ -250,18 +250,21 @@ def test_hidden_rows_end_no_paging_and_a_broken_one_goes_on(name: str) -> None:
         assert ids(iter(pages)) + ids(rest) == SEEN
 
 
-def test_windows_of_ids_reach_the_end_over_hidden_ones() -> None:
+def test_ids_are_walked_over_pages_that_are_hidden_whole() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
-        low, high = (int(request.url.params[name]) for name in ("from", "to"))
-        return httpx.Response(200, json={"items": [row for row in hidden(RECORDS) if low <= row["id"] <= high]})
+        after, page = (int(request.url.params[name]) for name in ("after", "page"))
+        rows = [row for row in RECORDS if row["id"] > after][(page - 1) * 30 : page * 30]
+        return httpx.Response(200, json={"items": hidden(rows)})
 
     def pages(start: Any) -> Iterator[Page]:
-        return by_id_window(
-            client(handle), lambda a, b: ("t", {"from": a, "to": b}), "items", first=0, last=249, size=30, start=start
+        return by_id(
+            client(handle), lambda after, page: ("t", {"after": after, "page": page}), "items", last=249, start=start
         )
 
-    assert ids(pages(None)) == SEEN
-    assert ids(pages(120)) == [number for number in SEEN if number >= 120]
+    whole = list(pages(None))
+    assert ids(iter(whole)) == SEEN[1:]
+    assert [page.resume for page in whole[3:8]] == [[99, 2], [99, 3], [99, 4], [219, 1], [249, 1]]
+    assert ids(iter(whole[:5])) + ids(pages(whole[4].resume)) == SEEN[1:]
 
 
 def test_paging_by_the_last_value_misses_nothing_that_moves() -> None:
