@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
 from histories import Life, stamp, told
-from servers import Server, basic, call, command, meantime, rows, running
+from servers import Server, meantime, rows, running
 
 STATES = {
     "new": "new",

@@ -8,26 +8,47 @@ import polars as pl
 import pytest
 
 from etl import incident, sources
+from etl.pull import Access, Page, Pull, open_streams
 from etl.reading import open_exports
 from etl.sources import Canonical, Options
 
 EXAMPLES = [(kind, name) for kind in sources.kinds() for name in sources.source(kind).EXAMPLE]
 
 
+PULL = "a pull"
+EXAMPLES += [(kind, PULL) for kind in sources.kinds_that_pull()]
+
+
 def normalised(kind: str, file: Path, rows_at_once: int | None = None, **told: object) -> Canonical:
     module = sources.source(kind)
     options = Options("desk", **{**module.EXAMPLE_OPTIONS, **told})
-    (export,) = open_exports(file, sources.reading(kind, options))
-    plan = module.prepare(export, options)
-    chunks = [part for chunk in export.chunks() for part in chunk.iter_slices(rows_at_once or chunk.height)]
-    found = [module.normalise(chunk, plan) for chunk in chunks]
+    if file.name == PULL:
+        exports = open_streams(file, module.REFERENCES)
+    else:
+        exports = open_exports(file, sources.reading(kind, options))
+    found = []
+    for export in exports:
+        plan = module.prepare(export, options)
+        chunks = [part for chunk in export.chunks() for part in chunk.iter_slices(rows_at_once or chunk.height)]
+        found += [module.normalise(chunk, plan) for chunk in chunks]
     return Canonical(*(pl.concat(frames) for frames in zip(*found, strict=True)))
+
+
+def written(folder: Path, kind: str, name: str) -> Path:
+    """Write an example as the file, or the pull, that it is."""
+    module = sources.source(kind)
+    if name != PULL:
+        (folder / name).write_bytes(module.EXAMPLE[name])
+        return folder / name
+    pull = Pull("desk", Access("https://desk.example.com"), Options("desk"), folder / name)
+    for stream, records in module.EXAMPLE_PULL.items():
+        pull.keep(stream, lambda _, records=records: [Page(records, "GET", None)])
+    return folder / name
 
 
 @pytest.mark.parametrize(("kind", "name"), EXAMPLES)
 def test_an_example_becomes_canonical_rows(tmp_path: Path, kind: str, name: str) -> None:
-    (tmp_path / name).write_bytes(sources.source(kind).EXAMPLE[name])
-    found = normalised(kind, tmp_path / name)
+    found = normalised(kind, written(tmp_path, kind, name))
     schemas = (incident.VERSION, incident.SNAPSHOT, incident.GIVEN_EVENT, incident.REJECTED, incident.ISSUE)
     assert [dict(frame.schema) for frame in found] == [incident.schema(fields) for fields in schemas]
     assert found.rejected.height == 0
@@ -41,8 +62,8 @@ def test_an_example_becomes_canonical_rows(tmp_path: Path, kind: str, name: str)
 
 @pytest.mark.parametrize(("kind", "name"), EXAMPLES)
 def test_the_cut_into_chunks_does_not_matter(tmp_path: Path, kind: str, name: str) -> None:
-    (tmp_path / name).write_bytes(sources.source(kind).EXAMPLE[name])
-    whole, cut = normalised(kind, tmp_path / name), normalised(kind, tmp_path / name, rows_at_once=1)
+    file = written(tmp_path, kind, name)
+    whole, cut = normalised(kind, file), normalised(kind, file, rows_at_once=1)
     assert whole.snapshots.equals(cut.snapshots)
     assert whole.events.equals(cut.events)
     assert set(whole.versions["incident_id"]) == set(cut.versions["incident_id"])
