@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 NO_SKIP = os.environ.get("MEANTIME_NO_SKIP") == "1"
 
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/real")]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,6 +25,9 @@ import stamina
 
 from etl.pull.access import Access, Mask, PullError, Secret, Tell
 
+# We tell of each retry ourselves, without secrets.
+stamina.instrumentation.set_on_retry_hooks([])
+
 RETRIED = frozenset({408, 425, 429})
 AGENT = "meantime"
 SHOWN = 300

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -643,7 +644,7 @@ def _address(chunk: pl.DataFrame) -> pl.Series:
 
 def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.Series]:
     """Give the custom fields that are columns of ours, and everything that has no other place as JSON."""
-    used = {*plan.columns.values(), "_url", "type", "CustomFields"}
+    used = {*plan.columns.values(), "_url", "_hyperlinks", "type", "CustomFields"}
     others = [name for name in chunk.columns if name not in used and name != LINE and not name.endswith("._url")]
     wanted = plan.customs
     taken = set(wanted.values())
@@ -656,7 +657,7 @@ def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.
             custom["name"]: "\n".join(map(str, custom["values"]))
             for custom in json.loads(row.pop("CustomFields", None) or "[]")
         }
-        fields |= {_bare(name): value.strip() for name, value in row.items() if value is not None}
+        fields |= {_bare(name): _settled(value.strip()) for name, value in row.items() if value is not None}
         for ours in FIELDS:
             found[ours].append(fields.get(wanted[ours]) or None if ours in wanted else None)
         left = {name: fields[name] for name in sorted(fields) if name not in taken and fields[name] not in NOT_SET}
@@ -665,6 +666,14 @@ def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.
         {ours: pl.Series(ours, values, dtype=pl.String) for ours, values in found.items()},
         pl.Series("attributes", rest, dtype=pl.String),
     )
+
+
+def _settled(value: str) -> str:
+    """Give a list one spelling: RT writes the keys of its objects in a random order."""
+    if value.startswith("[{"):
+        with suppress(ValueError):
+            return json.dumps(json.loads(value), ensure_ascii=False, sort_keys=True)
+    return value
 
 
 def _listed(values: pl.Series) -> pl.Series:

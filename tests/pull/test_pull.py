@@ -263,7 +263,7 @@ def test_ids_are_walked_over_pages_that_are_hidden_whole() -> None:
 
     whole = list(pages(None))
     assert ids(iter(whole)) == SEEN[1:]
-    assert [page.resume for page in whole[3:8]] == [[99, 2], [99, 3], [99, 4], [219, 1], [249, 1]]
+    assert [page.resume for page in whole[3:8]] == [[99, 1], [99, 2], [99, 3], [99, 4], [219, 1]]
     assert ids(iter(whole[:5])) + ids(pages(whole[4].resume)) == SEEN[1:]
 
 

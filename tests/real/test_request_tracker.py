@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from histories import Life, stamp, told
-from servers import Server, meantime, rows, running
+from servers import Server, basic, call, command, meantime, rows, running
 
 STATES = {
     "new": "new",
@@ -103,3 +108,127 @@ def pulled(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_ticket_is_told_as_it_was(pulled: Path, ledger: list[dict[str, Any]]) -> None:
     assert told(pulled, "helpdesk") == lives(ledger)
     assert rows(pulled, "select count(*) from rejected_rows") == [(0,)]
+
+
+def test_a_reader_of_two_queues_gets_theirs_whole(server: Server, ledger: list[dict[str, Any]], tmp_path: Path) -> None:
+    text = CONFIGURATION.replace("token = {{", 'user = "etlpart"\npassword = {{')
+    folder = configured(tmp_path / "part", server, text)
+    meantime(folder, "refresh", HELPDESK_TOKEN="agent-password")
+    seen = ("Service Desk", "Network")
+    expected = {id_: life for id_, life in lives(ledger).items() if life.group in seen and life.excluded != "deleted"}
+    found = told(folder, "helpdesk")
+    assert {id_ for id_, life in found.items() if life.excluded != "deleted"} == set(expected)
+    # The names of users and queues that it may not see stay numbers: what is compared is what it can know.
+    for id_, life in expected.items():
+        mine = found[id_]
+        assert (mine.opened, mine.state, mine.holds, mine.reopenings, mine.first_resolved, mine.resolved) == (
+            life.opened,
+            life.state,
+            life.holds,
+            life.reopenings,
+            life.first_resolved,
+            life.resolved,
+        )
+
+
+def test_a_killed_pull_goes_on_and_ends_as_if_nothing_had_been(server: Server, pulled: Path, tmp_path: Path) -> None:
+    folder = configured(tmp_path / "killed", server)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HELPDESK_TOKEN": server.token("etl")}
+    child = subprocess.Popen(command("refresh"), cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    logs: list[Path] = []
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        logs = list(folder.glob("data/raw/helpdesk/*/pull.jsonl"))
+        if logs and len(logs[0].read_bytes().splitlines()) > 8:
+            break
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    before = logs[0].read_text().rpartition("\n")[0]
+    assert not (folder / "data/incidents.duckdb").exists()
+    meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
+    assert list(folder.glob("data/raw/helpdesk/*/pull.jsonl")) == logs
+    assert logs[0].read_text().startswith(before)
+    requests = [json.loads(line).get("request") for line in logs[0].read_text().splitlines()]
+    asked = [request for request in requests if request]
+    assert len(asked) == len(set(asked))
+    for query in ("select * from incidents order by all", "select * from incident_events order by all"):
+        assert rows(folder, query) == rows(pulled, query)
+
+
+def test_the_secret_is_nowhere(server: Server, pulled: Path) -> None:
+    token = server.token("etl").encode()
+    assert [file for file in pulled.rglob("*") if file.is_file() and token in file.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "said"),
+    [
+        ("{url}", "1-14-wrong", "401: the tool does not accept the token or password; check it"),
+        ("{url}/somewhere", None, "instead of data: a proxy or a login stands between"),
+        ("http://127.0.0.1:9", None, "cannot be reached"),
+    ],
+    ids=["wrong token", "wrong address", "nobody there"],
+)
+def test_what_is_wrong_is_told_with_its_remedy(
+    server: Server, tmp_path: Path, url: str, token: str | None, said: str
+) -> None:
+    folder = configured(tmp_path / "wrong", server, CONFIGURATION.replace("{url}", url))
+    done = meantime(folder, "check", check=False, HELPDESK_TOKEN=token or server.token("etl"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: helpdesk: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, ledger: list[dict[str, Any]]) -> None:
+    """Reopened, held, moved, deleted, merged and new ones, through RT's own interface; then nothing at all."""
+    at = datetime(2026, 5, 16, 8)
+    made = list(ledger)
+    api = f"{server.url}/REST/2.0"
+    known = lives(ledger)
+
+    def act(number: int, act: str, method: str, path: str, body: dict[str, Any], by: str = "anna", **more: Any) -> Any:
+        nonlocal at
+        at += timedelta(minutes=7)
+        server.clock(at)
+        answer = call(method, f"{api}/{path}", body, **basic(by))
+        number = int(answer["id"]) if act == "create" else number
+        made.append({"ticket": number, "at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "act": act, "by": by, "http": 200, **more})
+        return number
+
+    def pick(state: str) -> list[int]:
+        chosen = [int(id_) for id_, life in known.items() if life.state == state and life.group == "Service Desk"]
+        return sorted(number for number in chosen if known[str(number)].excluded is None)
+
+    reopened, deleted, merged, master = pick("resolved")[:4]
+    # The group of a resolved incident is the one that it had then: an open one is moved.
+    moved = pick("in_progress")[0]
+    custom = {"Incident Priority": "P2", "Impact": "3 - Low"}
+    body = {"Queue": "Network", "Subject": "New one", "Requestor": "cust1@customer.example", "CustomFields": custom}
+    fresh = act(0, "create", "POST", "ticket", body, q="Network", pr="P2")
+    act(fresh, "take", "PUT", f"ticket/{fresh}/take", {})
+    act(fresh, "status", "PUT", f"ticket/{fresh}", {"Status": "stalled"}, s="stalled")
+    act(reopened, "status", "PUT", f"ticket/{reopened}", {"Status": "open"}, s="open")
+    act(deleted, "status", "PUT", f"ticket/{deleted}", {"Status": "deleted"}, s="deleted")
+    act(moved, "queue", "PUT", f"ticket/{moved}", {"Queue": "Network"}, q="Network")
+    act(merged, "merge", "PUT", f"ticket/{merged}", {"MergeInto": master})
+    act(fresh, "status", "PUT", f"ticket/{fresh}", {"Status": "resolved"}, s="resolved")
+    server.clock(at + timedelta(minutes=1))
+    meantime(pulled, "refresh", HELPDESK_TOKEN=server.token("etl"))
+    expected = lives([entry for entry in made if entry["act"] != "merge"])
+    found = told(pulled, "helpdesk")
+    assert found.pop(str(merged)).excluded == "duplicate"
+    del expected[str(merged)]
+    assert found == expected
+
+    # The first quiet pull reads the overlap again; the next one brings nothing at all.
+    for hours in (1, 2):
+        server.clock(at + timedelta(hours=hours))
+        meantime(pulled, "refresh", HELPDESK_TOKEN=server.token("etl"))
+    quiet = rows(pulled, "select outcome, rows_in from refresh_runs order by run_id desc limit 1")
+    assert quiet == [("unchanged", 0)]
+    assert rows(pulled, "select as_of from sources") == [(at + timedelta(hours=2),)]
+    content = rows(pulled, "select * from incidents order by all")
+    meantime(pulled, "rebuild")
+    assert rows(pulled, "select * from incidents order by all") == content

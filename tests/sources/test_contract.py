@@ -23,7 +23,7 @@ def normalised(kind: str, file: Path, rows_at_once: int | None = None, **told: o
     module = sources.source(kind)
     options = Options("desk", **{**module.EXAMPLE_OPTIONS, **told})
     if file.name == PULL:
-        exports = open_streams(file, module.REFERENCES)
+        exports = open_streams(file, getattr(module, "REFERENCES", ()))
     else:
         exports = open_exports(file, sources.reading(kind, options))
     found = []
