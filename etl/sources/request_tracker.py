@@ -84,7 +84,7 @@ AUTOMATION = ("RT_System", "RT::*")
 NOBODY = ("Nobody", "Nobody in particular", "6", "")
 NOT_SET = ("1970-01-01T00:00:00Z", "Not set", "Nicht angegeben", "")
 
-FIELDS = (
+CUSTOM = (
     "impact",
     "urgency",
     "category",
@@ -119,6 +119,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Our field -> the names of its column: in an answer, and in an export for an English and a German user."""
 NEEDED = ("incident_id", "state", "opened_at")
+
+FIELDS: dict[str, tuple[str, ...]] = {**COLUMNS, **{name: tuple(filter(None, [USUAL.get(name)])) for name in CUSTOM}}
+"""Our field -> where it is looked for; a custom field without a usual name only if the configuration names it."""
 
 MONTHS = {"mär": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"}
 """German names of months that differ from the English ones."""
@@ -399,12 +402,12 @@ def prepare(export: Export, options: Options) -> Plan:
     """
     where = f"{options.source}: {export.name}"
     for name in options.fields:
-        if name not in FIELDS and name not in COLUMNS:
+        if name not in FIELDS:
             raise SourceError(
                 f"{where}: [sources.{options.source}.fields] names '{name}', which is not one of "
-                f"{', '.join((*FIELDS, *COLUMNS))}{nearest(name, (*FIELDS, *COLUMNS))}"
+                f"{', '.join(FIELDS)}{nearest(name, list(FIELDS))}"
             )
-    customs = {**USUAL, **{name: told for name, told in options.fields.items() if name in FIELDS}}
+    customs = {**USUAL, **{name: told for name, told in options.fields.items() if name in CUSTOM}}
     if export.stream is not None:
         names = {kind: {str(row["id"]): row["Name"] for row in export.beside.get(kind, ())} for kind in REFERENCES}
         number = next((id_ for id_, name in names["customfields"].items() if name == customs.get("priority")), None)
@@ -648,7 +651,7 @@ def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.
     others = [name for name in chunk.columns if name not in used and name != LINE and not name.endswith("._url")]
     wanted = plan.customs
     taken = set(wanted.values())
-    found: dict[str, list[str | None]] = {ours: [] for ours in FIELDS}
+    found: dict[str, list[str | None]] = {ours: [] for ours in CUSTOM}
     rest: list[str | None] = []
     for row in chunk.select(*others, *(["CustomFields"] if "CustomFields" in chunk.columns else [])).iter_rows(
         named=True
@@ -658,7 +661,7 @@ def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.
             for custom in json.loads(row.pop("CustomFields", None) or "[]")
         }
         fields |= {_bare(name): _settled(value.strip()) for name, value in row.items() if value is not None}
-        for ours in FIELDS:
+        for ours in CUSTOM:
             found[ours].append(fields.get(wanted[ours]) or None if ours in wanted else None)
         left = {name: fields[name] for name in sorted(fields) if name not in taken and fields[name] not in NOT_SET}
         rest.append(json.dumps(left, ensure_ascii=False) if left else None)
