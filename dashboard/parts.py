@@ -221,11 +221,13 @@ def behind_picture(here: View, names: Sequence[str]) -> None:
     """Fold away the numbers of a trend."""
     with st.expander("The numbers behind the picture"):
         rows: dict[str, list[Any]] = {"Period": [], **{here.kpi(name).title: [] for name in names}, "n": [], "Note": []}
-        columns = {name: here.points(name) for name in names}
-        for at, point in enumerate(columns[names[0]]):
+        # A stock has no bucket that is still running: each KPI is asked for its own.
+        columns = {name: {point.since: point for point in here.points(name)} for name in names}
+        for since, point in columns[names[0]].items():
             rows["Period"].append(point.name)
             for name in names:
-                value = columns[name][at].value
+                found = columns[name].get(since)
+                value = found.value if found else None
                 rows[here.kpi(name).title].append(None if value is None else words.value(value, here.kind(name)))
             rows["n"].append(point.n)
             rows["Note"].append(point.reason)

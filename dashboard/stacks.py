@@ -149,6 +149,11 @@ def over_time(
                 )
                 low += share
     x = charts.time_axis(points)
+    # Streamlit draws once before the rows arrive: the reach of the axis must not depend on them.
+    reach = alt.Data(
+        values=[{"from": charts._stamp(points[0].since), "to": charts._stamp(points[-1].until, 1)}],
+    )
+    frame = alt.Chart(reach).mark_rect(opacity=0).encode(x=x.of("from:T"), x2="to:T")
     legend = alt.Legend(
         title=None, orient="top", columns=2, symbolType="square", labelColor=colours.ink, labelLimit=180
     )
@@ -174,7 +179,7 @@ def over_time(
             ],
         )
     )
-    return charts.dressed(drawn, colours, 320, top=4)
+    return charts.dressed(alt.layer(frame, drawn), colours, 320, top=4)
 
 
 def by_member(

@@ -210,7 +210,9 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
                 longest_without_newline = (
                     0 if b"\n" in block or b"\r" in block else longest_without_newline + len(block)
                 )
-                if longest_without_newline > LONGEST_LINE_BYTES:
+                # JSON is read record by record, however it is laid out.
+                is_json = head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"{", b"["))
+                if longest_without_newline > LONGEST_LINE_BYTES and not is_json:
                     raise ReadError(
                         f"{name}: over {longest_without_newline >> 20} MB without a line break; "
                         "this is not a table with one row a line"

@@ -363,3 +363,10 @@ def test_durations_of_zero_have_a_name_on_a_log_scale() -> None:
 def test_contributions_to_a_mean_are_said_in_one_unit() -> None:
     said = [sentences.signed(hours, "hours", words.scale_of(2.1)) for hours in (2.1, 0.7, -0.3)]
     assert said == [f"+2.1{words.GAP}h", f"+0.7{words.GAP}h", f"{words.MINUS}0.3{words.GAP}h"]
+
+
+def test_all_time_by_month_has_one_more_bucket_of_openings_than_of_open_incidents(
+    monkeypatch: pytest.MonkeyPatch, sample: Path
+) -> None:
+    app = opened(monkeypatch, sample, "volume_and_backlog", period=["all"], grain=["month"])
+    assert not app.exception

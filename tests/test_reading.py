@@ -160,3 +160,12 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 def test_an_unknown_encoding_says_so(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="encoding 'klingon' is unknown"):
         open_exports(put(tmp_path, table().encode()), ReadOptions(encoding="klingon"))
+
+
+def test_json_on_one_line_may_be_longer_than_any_line_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.reading.LONGEST_LINE_BYTES", 100)
+    file = tmp_path / "list.json"
+    file.write_text('{"result": [' + ",".join(f'{{"number": "INC{at}"}}' for at in range(50)) + "]}")
+    assert sum(chunk.height for chunk in open_exports(file)[0].chunks()) == 50
