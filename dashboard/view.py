@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, filters, periods, query, sentences, words
+from dashboard import charts, filters, periods, query, sentences, why, words
 from dashboard.query import Scope
 
 DAY = timedelta(days=1)
@@ -34,7 +34,17 @@ def warehouse(path: str) -> query.Warehouse:
 @st.cache_data(max_entries=5000, show_spinner=False)
 def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
     """Ask the query layer; the version is part of the key, so a new one is asked anew and an old answer never shown."""
-    return getattr(query, question)(warehouse(path), *arguments, **options)
+    door = query if hasattr(query, question) else why
+    return getattr(door, question)(warehouse(path), *arguments, **options)
+
+
+@st.cache_resource(max_entries=KEPT_VERSIONS, show_spinner=False)
+def searches(path: str) -> dict[Any, why.Found | None]:
+    """Keep what was found in a version, for all readers: a search is long enough to show its progress."""
+    return {}
+
+
+MOST_SEARCHES = 500
 
 
 @dataclass
@@ -156,6 +166,18 @@ class View:
             )
             for point in found
         )
+
+    def stand_out(self, name: str) -> why.Found | None:
+        """Search for the slices that moved a KPI, once for each version and choice."""
+        kept, key = searches(self.path), (name, self.scope)
+        if key not in kept:
+            bar = st.progress(0.0, "Looking at every slice and every pair of them")
+            found = why.stand_out(self.warehouse, name, self.scope, bar.progress)
+            bar.empty()
+            if len(kept) >= MOST_SEARCHES:
+                kept.clear()
+            kept[key] = found
+        return kept[key]
 
     def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
         """A KPI for each member of a column."""

@@ -1,0 +1,198 @@
+"""Why a KPI moved: the change between two comparable periods as parts that add up, and the slices that stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboard import query
+from dashboard.insights import bridge, search
+from dashboard.periods import Comparison
+from dashboard.query import Kpi, Scope, Warehouse
+
+SEARCHED = ("priority", "assignment_group", "service", "category", "channel", "source")
+"""The dimensions that are searched, and all pairs of them."""
+QUANTILES = {"_median": 0.5, "_p90": 0.9}
+MOST_PARTS = bridge.EXACT
+"""Members of a quantile that are split exactly; the smaller ones are one part together."""
+OTHERS = "\N{HORIZONTAL ELLIPSIS}"
+"""The part of the members that are told together; no member of that name exists by accident."""
+
+
+class Bridge(NamedTuple):
+    """The change of a KPI between two periods, and what it is made of along one dimension."""
+
+    kpi: Kpi
+    by: str
+    comparison: Comparison
+    before: float
+    now: float
+    parts: pl.DataFrame
+    """The largest first: `member` (null is one), `value_before`, `value_now`, `share_before`, `share_now` (null for
+    counts), `n_before`, `n_now`, `calendar`, `rate`, `mix`, `part`, their sum. The parts add up to the change."""
+
+    @property
+    def change(self) -> float:
+        """How much more it is now."""
+        return self.now - self.before
+
+    @property
+    def calendar(self) -> float:
+        """What the other number of days, weekday for weekday, changed; 0 for what is no count."""
+        return float(self.parts["calendar"].sum())
+
+
+def quantile_of(one: Kpi) -> float | None:
+    """Say which quantile a KPI is; None if it is none."""
+    return next((quantile for ending, quantile in QUANTILES.items() if one.name.endswith(ending)), None)
+
+
+def can_be_split(one: Kpi) -> bool:
+    """Say whether the change of a KPI is a sum of parts: for all but the quantiles of a stock."""
+    return one.fact == "incidents" or quantile_of(one) is None
+
+
+def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> dict[str, Bridge]:
+    """Split the change of a KPI along each of the columns; empty where there is nothing to compare."""
+    one = query.kpi(warehouse, name)
+    change = query.changes(warehouse, [name], scope).get(name)
+    if change is None or change.difference is None or not can_be_split(one):
+        return {}
+    assert change.before is not None
+    assert change.now is not None
+    compared = change.comparison
+    return {
+        column: Bridge(
+            one, column, compared, change.before, change.now, _parts(warehouse, one, scope, column, compared, members)
+        )
+        for column, members in query.two_periods(warehouse, name, scope, by, compared).items()
+    }
+
+
+def _parts(
+    warehouse: Warehouse, one: Kpi, scope: Scope, column: str, compared: Comparison, members: pl.DataFrame
+) -> pl.DataFrame:
+    if one.is_count:
+        parts = _of_count(warehouse, one, scope, compared, members)
+    elif (quantile := quantile_of(one)) is not None:
+        parts = _of_quantile(warehouse, one, scope, column, compared, members, quantile)
+    elif one.name == "backlog_mean":
+        # A mean over days, of counts: its members add up as they are.
+        parts = _as_they_are(members)
+    else:
+        parts = bridge.means(members)
+    for name in ("share_before", "share_now", "calendar", "rate", "mix"):
+        if name not in parts.columns:
+            parts = parts.with_columns(pl.lit(None if name.startswith("share") else 0.0, pl.Float64).alias(name))
+    parts = parts.with_columns(pl.sum_horizontal("calendar", "rate", "mix").alias("part"))
+    return parts.sort(pl.col("part").abs(), "member", descending=[True, False], nulls_last=True)
+
+
+def _as_they_are(members: pl.DataFrame) -> pl.DataFrame:
+    return members.with_columns(
+        (pl.col("value_now").fill_null(0.0) - pl.col("value_before").fill_null(0.0)).alias("rate")
+    )
+
+
+def _of_count(
+    warehouse: Warehouse, one: Kpi, scope: Scope, compared: Comparison, members: pl.DataFrame
+) -> pl.DataFrame:
+    if one.fact == "incident_days":
+        return _as_they_are(members)
+    reach = scope.within(compared.before_since, compared.until)
+    counted = query.values(warehouse, [one.name], reach, grain="day").select(day="period", count="value")
+    days = (
+        days_of(compared)
+        .join(counted, on="day", how="left")
+        .with_columns(pl.col("count").fill_null(0.0), pl.col("day").dt.weekday().alias("weekday"))
+    )
+    return bridge.counts(members, search.by_weekday(days))
+
+
+def days_of(compared: Comparison) -> pl.DataFrame:
+    """Name every day of both periods: `day`, `is_now`."""
+    ranges = ((compared.before_since, compared.before_until, False), (compared.since, compared.until, True))
+    return pl.concat(
+        pl.DataFrame({"day": [since + timedelta(days=at) for at in range((until - since).days + 1)]}).with_columns(
+            pl.lit(is_now).alias("is_now")
+        )
+        for since, until, is_now in ranges
+    )
+
+
+def _of_quantile(
+    warehouse: Warehouse,
+    one: Kpi,
+    scope: Scope,
+    column: str,
+    compared: Comparison,
+    members: pl.DataFrame,
+    quantile: float,
+) -> pl.DataFrame:
+    ranked = members.sort(pl.col("n_before") + pl.col("n_now"), "member", descending=[True, False], nulls_last=True)
+    told = ranked["member"].to_list() if ranked.height <= MOST_PARTS else ranked["member"][: MOST_PARTS - 1].to_list()
+    values = query.each(warehouse, one.name, scope, (column,), compared).select(
+        pl.col(column).cast(pl.String).alias("member"),
+        pl.col("day").is_between(compared.since, compared.until).alias("is_now"),
+        "value",
+    )
+    if len(told) < ranked.height:
+        kept = pl.col("member").is_in([name for name in told if name is not None])
+        values = values.with_columns(
+            pl.when(kept | (pl.col("member").is_null() & pl.lit(None in told)))
+            .then("member")
+            .otherwise(pl.lit(OTHERS))
+            .alias("member")
+        )
+    parts = bridge.quantiles(values, quantile)
+    return parts.with_columns(
+        pl.col("weight_before").cast(pl.Int64).alias("n_before"), pl.col("weight_now").cast(pl.Int64).alias("n_now")
+    )
+
+
+class Found(NamedTuple):
+    """What a search over all slices found."""
+
+    findings: pl.DataFrame
+    """As `insights.search.Search` has them; of a quantile the values are shares above `threshold`."""
+    looked_at: int
+    resamples: int
+    threshold: float | None = None
+    """For a quantile: its value over both periods together, in hours."""
+
+
+def can_be_searched(one: Kpi) -> bool:
+    """Say whether slices can be searched: days of a stock are no deals of each other."""
+    return one.fact == "incidents"
+
+
+def stand_out(
+    warehouse: Warehouse, name: str, scope: Scope, progress: search.Progress = lambda _: None
+) -> Found | None:
+    """Search all slices for those that moved a KPI; None where there is nothing to compare.
+
+    A slice that the scope fixes to one member is not asked: it is everything.
+    """
+    one = query.kpi(warehouse, name)
+    compared = query.comparison(warehouse, name, scope)
+    if compared is None or compared.reason or not can_be_searched(one):
+        return None
+    fixed = {column for column, members in scope.where if len(members) == 1}
+    by = [column for column in SEARCHED if column not in fixed]
+    rows = query.each(warehouse, name, scope, by, compared)
+    progress(0.2)
+    quantile = quantile_of(one)
+    threshold = rows["value"].quantile(quantile, "linear") if quantile is not None and rows.height else None
+    value = pl.col("value") if threshold is None else (pl.col("value") > threshold).cast(pl.Float64)
+    found = search.ranked(
+        rows.with_columns((value * pl.col("weight")).alias("amount")),
+        days_of(compared),
+        by,
+        is_count=one.is_count,
+        is_duration=one.unit == "hours" and threshold is None,
+        progress=lambda done: progress(0.2 + 0.8 * done),
+    )
+    return Found(found.findings, found.looked_at, found.resamples, threshold)
