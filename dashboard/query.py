@@ -909,15 +909,14 @@ group by grouping sets ({sets})
     return found
 
 
-def each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str], compared: Comparison) -> pl.DataFrame:
-    """Give what each incident adds to a KPI in both periods of a comparison: what statistics over whole days read.
+def each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Give what each incident adds to a KPI: what statistics over whole days read.
 
     Returns:
         `day`, the columns of `by`, `value` in the KPI's unit, `weight` (what the KPI divides by).
     """
     one = kpi(warehouse, name)
-    reach = scope.within(min(compared.before_since, compared.since), max(compared.before_until, compared.until))
-    rows = _flow_rows(warehouse, [one], reach, by, "day", ())
+    rows = _flow_rows(warehouse, [one], scope, by, "day", ())
     weight = f"kpi.{one.name}_weight(i)" if one.statistic == "ratio" else "1"
     unit = "3600.0" if one.unit == "hours" else weight
     listed = [f'i.key_{place} as "{column_name}"' for place, column_name in enumerate(by)]
@@ -929,9 +928,7 @@ from (
 ) as i
 where kpi.{one.name}_each(i) is not null
 """
-    found = warehouse.frame(query, rows.values)
-    now = pl.col("day").is_between(compared.since, compared.until)
-    return found.filter(now | pl.col("day").is_between(compared.before_since, compared.before_until))
+    return warehouse.frame(query, rows.values)
 
 
 def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, int]]:

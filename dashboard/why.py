@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dashboard import query
+from dashboard import evidence, query
 from dashboard.insights import bridge, search
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Scope, Warehouse
 
 SEARCHED = ("priority", "assignment_group", "service", "category", "channel", "source")
 """The dimensions that are searched, and all pairs of them."""
-QUANTILES = {"_median": 0.5, "_p90": 0.9}
 MOST_PARTS = bridge.EXACT
 """Members of a quantile that are split exactly; the smaller ones are one part together."""
 OTHERS = "\N{HORIZONTAL ELLIPSIS}"
@@ -45,14 +44,9 @@ class Bridge(NamedTuple):
         return float(self.parts["calendar"].sum())
 
 
-def quantile_of(one: Kpi) -> float | None:
-    """Say which quantile a KPI is; None if it is none."""
-    return next((quantile for ending, quantile in QUANTILES.items() if one.name.endswith(ending)), None)
-
-
 def can_be_split(one: Kpi) -> bool:
     """Say whether the change of a KPI is a sum of parts: for all but the quantiles of a stock."""
-    return one.fact == "incidents" or quantile_of(one) is None
+    return one.fact == "incidents" or evidence.quantile(one) is None
 
 
 def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> dict[str, Bridge]:
@@ -77,7 +71,7 @@ def _parts(
 ) -> pl.DataFrame:
     if one.is_count:
         parts = _of_count(warehouse, one, scope, compared, members)
-    elif (quantile := quantile_of(one)) is not None:
+    elif (quantile := evidence.quantile(one)) is not None:
         parts = _of_quantile(warehouse, one, scope, column, compared, members, quantile)
     elif one.name == "backlog_mean":
         # A mean over days, of counts: its members add up as they are.
@@ -123,6 +117,13 @@ def days_of(compared: Comparison) -> pl.DataFrame:
     )
 
 
+def _each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str], compared: Comparison) -> pl.DataFrame:
+    """Give what each incident of both periods adds."""
+    rows = query.each(warehouse, name, scope.within(compared.before_since, compared.until), by)
+    between = pl.col("day").is_between(compared.before_until, compared.since, closed="none")
+    return rows.filter(~between)
+
+
 def _of_quantile(
     warehouse: Warehouse,
     one: Kpi,
@@ -134,7 +135,7 @@ def _of_quantile(
 ) -> pl.DataFrame:
     ranked = members.sort(pl.col("n_before") + pl.col("n_now"), "member", descending=[True, False], nulls_last=True)
     told = ranked["member"].to_list() if ranked.height <= MOST_PARTS else ranked["member"][: MOST_PARTS - 1].to_list()
-    values = query.each(warehouse, one.name, scope, (column,), compared).select(
+    values = _each(warehouse, one.name, scope, (column,), compared).select(
         pl.col(column).cast(pl.String).alias("member"),
         pl.col("day").is_between(compared.since, compared.until).alias("is_now"),
         "value",
@@ -182,9 +183,9 @@ def stand_out(
         return None
     fixed = {column for column, members in scope.where if len(members) == 1}
     by = [column for column in SEARCHED if column not in fixed]
-    rows = query.each(warehouse, name, scope, by, compared)
+    rows = _each(warehouse, name, scope, by, compared)
     progress(0.2)
-    quantile = quantile_of(one)
+    quantile = evidence.quantile(one)
     threshold = rows["value"].quantile(quantile, "linear") if quantile is not None and rows.height else None
     value = pl.col("value") if threshold is None else (pl.col("value") > threshold).cast(pl.Float64)
     found = search.ranked(
