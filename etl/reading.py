@@ -43,6 +43,7 @@ LIST_KEYS = (
     "issues",
     "tickets",
     "issueChangeLogs",
+    "audits",
     "items",
     "values",
 )

@@ -18,15 +18,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from etl import stamps
 from etl.incident import (
     CHANNELS,
+    ISSUE,
     PRIORITIES,
     SNAPSHOT,
     STATES,
@@ -35,6 +38,7 @@ from etl.incident import (
     schema,
     state_change,
 )
+from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_key, by_one, by_token
 from etl.reading import LINE, Export
 from etl.shaping import (
     History,
@@ -118,6 +122,8 @@ EXCLUDED: dict[str, str] = {"duplicate": "duplicate"}
 
 AUTOMATION = ("automation for jira", "jira automation", "jira service management widget", "system")
 """Names of the vendor's own actors; Cloud says `accountType: app` besides."""
+
+REFERENCES = ("sla", "sweep")
 
 READING = {"repeated_columns": "list"}
 """The CSV has a column of one name for each label, component and watcher."""
@@ -269,7 +275,181 @@ EXAMPLE: dict[str, bytes] = {
         }
     ).encode(),
 }
+EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
+    "issues": json.loads(EXAMPLE["issues.json"])["issues"],
+    "histories": json.loads(EXAMPLE["changelogs.json"])["issueChangeLogs"],
+    "sla": [{"issue": "SUP-7", "name": "Time to resolution", "completedCycles": [{"breached": False}]}],
+    "missing": [{"key": "SUP-6", "found": None, "at": "2024-01-30T10:00:00Z"}],
+}
 EXAMPLE_OPTIONS: dict[str, str] = {"timezone": "Europe/Berlin"}
+
+
+PAGE = 100
+BATCH = 500
+"""Issues whose change logs are asked for at once; the interface takes 1,000."""
+ASKED = (
+    "summary",
+    "status",
+    "priority",
+    "issuetype",
+    "project",
+    "components",
+    "labels",
+    "assignee",
+    "reporter",
+    "creator",
+    "created",
+    "updated",
+    "resolutiondate",
+    "resolution",
+    "parent",
+)
+RESOLUTION_TARGET = "time to resolution"
+"""The SLA that is a verdict on the resolution; `fields.sla_met` may name another."""
+
+
+def whoami(pull: Pull) -> str:
+    """Say as whom the token is accepted."""
+    return str(_myself(_client(pull)).get("displayName"))
+
+
+def _client(pull: Pull) -> Client:
+    """Cloud knows e-mail address and API token, Data Center a personal access token."""
+    if pull.access.user is not None:
+        return pull.client(Basic(secret="token" if pull.access.password is None else "password"))
+    return pull.client(Token("Authorization", "Bearer {}"))
+
+
+def _myself(client: Client) -> dict[str, Any]:
+    answer = client.get("rest/api/2/myself")
+    if not isinstance(answer.document, dict) or "timeZone" not in answer.document:
+        raise client.error(f"{answer.request} does not say who we are; is `url` the address of a Jira?")
+    return answer.document
+
+
+def fetch(pull: Pull) -> None:
+    """Pull the issues that changed, their change logs and SLAs; now and then ask for those that are gone."""
+    client = _client(pull)
+    is_cloud = client.get("rest/api/2/serverInfo").document.get("deploymentType") == "Cloud"
+    zone = ZoneInfo(_myself(client)["timeZone"])
+    told = [name for name in pull.options.fields.values() if name.startswith("customfield_")]
+    wanted = [*ASKED, *told]
+    changed = _query(pull.access.filter, f"updated >= {_minute(pull.since, zone)}")
+    pull.keep("issues", lambda start: _found(client, is_cloud, changed, wanted, zone, start))
+    records = list(_brief(pull.kept("issues")))
+    if is_cloud:
+        ids = sorted({id_ for id_, _, _ in records}, key=int)
+        pull.keep("histories", lambda start: _histories(client, ids, start))
+    if not pull.options.fields.get("sla_met", "").startswith("customfield_"):
+        keys = sorted({key for _, key, kind in records if kind == "service_desk"})
+        target = pull.options.fields.get("sla_met", RESOLUTION_TARGET).lower()
+        pull.keep("sla", lambda start: _slas(client, keys, target, start))
+    if pull.sweep_is_due:
+        everything = _query(pull.access.filter, f"updated >= {_minute(None, zone)}")
+        pull.keep("sweep", lambda start: _found(client, is_cloud, everything, ["created"], zone, start))
+        missing = sorted(pull.known() - {record["key"] for record in pull.kept("sweep")})
+        at = f"{pull.as_of.isoformat()}Z"
+
+        def said(key: str, answer: Answer) -> list[dict[str, Any]]:
+            return [{"key": key, "found": answer.document["key"] if answer.document else None, "at": at}]
+
+        pull.keep(
+            "missing",
+            lambda start: by_one(
+                client, missing, lambda key: (f"rest/api/2/issue/{key}", {"fields": "created"}), said, start=start
+            ),
+        )
+        pull.swept()
+
+
+def _query(filter_: str | None, *conditions: str) -> str:
+    """Write JQL that is bounded, as Cloud wants it, in an order that no update changes."""
+    own = re.sub(r"(?i)\border\s+by\b.*$", "", filter_ or "").strip()
+    return f"{' AND '.join(([f'({own})'] if own else []) + list(conditions))} ORDER BY created ASC, key ASC"
+
+
+def _minute(instant_: datetime | None, zone: ZoneInfo) -> str:
+    """JQL reads a date in the user's zone, to the minute."""
+    at = (instant_ or datetime(1971, 1, 1)).replace(tzinfo=UTC).astimezone(zone)
+    return f'"{at:%Y/%m/%d %H:%M}"'
+
+
+def _found(client: Client, is_cloud: bool, jql: str, wanted: list[str], zone: ZoneInfo, start: Any) -> Iterator[Page]:
+    """Search: Cloud by the token of `/search/jql`; Data Center by the creation of the last issue seen.
+
+    A number of rows to skip would miss an issue whenever an earlier one is deleted meanwhile.
+    """
+    if is_cloud:
+        return by_token(
+            client,
+            "rest/api/3/search/jql",
+            {"jql": jql, "fields": wanted, "maxResults": PAGE},
+            "issues",
+            start=start,
+            name="nextPageToken",
+            token=lambda answer: answer.document.get("nextPageToken"),
+            end=lambda answer: bool(answer.document.get("isLast")),
+            post=True,
+        )
+
+    def ask(created: str | None, number: int) -> tuple[str, dict[str, Any]]:
+        after = f"created >= {_minute(instant(created), zone)} AND " if created else ""
+        return "rest/api/2/search", {
+            "jql": f"{after}{jql}",
+            "fields": ",".join(wanted),
+            "expand": "changelog",
+            "startAt": number * PAGE,
+            "maxResults": PAGE,
+        }
+
+    def minute(record: Mapping[str, Any]) -> str:
+        created = instant(record["fields"]["created"])
+        if created is None:
+            raise client.error(f"issue {record.get('key')} has the creation stamp {record['fields']['created']!r}")
+        return f"{created.replace(second=0).isoformat()}Z"
+
+    return by_key(client, ask, "issues", minute, identity=lambda record: record["id"], start=start)
+
+
+def _brief(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, str | None]]:
+    for record in records:
+        yield str(record["id"]), record["key"], (record["fields"].get("project") or {}).get("projectTypeKey")
+
+
+def _histories(client: Client, ids: list[str], start: Any) -> Iterator[Page]:
+    """Ask for the change logs of many issues at once; one issue's may go over several pages."""
+    at, token = start or (0, None)
+    while at < len(ids):
+        asked = {
+            "issueIdsOrKeys": ids[at : at + BATCH],
+            "maxResults": 1000,
+            **({"nextPageToken": token} if token else {}),
+        }
+        answer = client.post("rest/api/3/changelog/bulkfetch", asked)
+        token = answer.document.get("nextPageToken")
+        if not token:
+            at += BATCH
+        yield Page(answer.document.get("issueChangeLogs") or [], answer.request, [at, token])
+
+
+def _slas(client: Client, keys: list[str], target: str, start: Any) -> Iterator[Page]:
+    """Ask for the SLAs of each request; an issue that is no request (404) has none."""
+
+    def targets(key: str, answer: Answer) -> list[dict[str, Any]]:
+        if answer.document is None:
+            return []
+        if answer.document.get("isLastPage") is False:
+            raise client.error(f"{answer.request} has more SLAs than fit one page; name one field in `fields.sla_met`")
+        return [{"issue": key, **sla} for sla in answer.document["values"] if str(sla.get("name")).lower() == target]
+
+    return by_one(
+        client,
+        keys,
+        lambda key: (f"rest/servicedeskapi/request/{key}/sla", {"limit": PAGE}),
+        targets,
+        start=start,
+        at_once=4,
+    )
 
 
 @dataclass(frozen=True)
@@ -280,7 +460,10 @@ class Plan:
     options: Options
     formats: Mapping[str, stamps.Format]
     zone: str
-    is_changelog: bool
+    stream: str | None
+    """Issues, histories or missing; None for issues in a file."""
+    targets: Mapping[str, bool]
+    """Issue -> the verdict on its resolution targets, where it is final."""
     knows_resolving: bool = True
 
     @property
@@ -304,7 +487,9 @@ def prepare(export: Export, options: Options) -> Plan:
                 f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
             )
     if "changeHistories" in export.columns:
-        return Plan(export.name, options, {}, "UTC", is_changelog=True, knows_resolving=False)
+        return Plan(export.name, options, {}, "UTC", "histories", {}, knows_resolving=False)
+    if export.stream == "missing":
+        return Plan(export.name, options, {}, "UTC", "missing", {}, knows_resolving=False)
     columns = _columns(export.columns, options)
     is_csv = not any(column.startswith("fields.") for column in export.columns)
     for field, label in (("incident_id", "Issue key"), ("state", "Status"), ("opened_at", "Created")):
@@ -321,7 +506,8 @@ def prepare(export: Export, options: Options) -> Plan:
             )
     stamped = [column for field in STAMPS for column in columns[field]] if is_csv else []
     formats = stamps.decide(export.head(), stamped, export.chunks(), told=options.date_format, where=where)
-    return Plan(export.name, options, formats, stamps.check_zone(options.timezone or "UTC"), is_changelog=False)
+    zone = stamps.check_zone(options.timezone or "UTC")
+    return Plan(export.name, options, formats, zone, export.stream, _targets(export.beside.get("sla", ())))
 
 
 def _columns(names: list[str], options: Options) -> dict[str, list[str]]:
@@ -348,8 +534,10 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         chunk: string columns and the line of each row.
         plan: what `prepare` found.
     """
-    if plan.is_changelog:
+    if plan.stream == "histories":
         return _changelogs(chunk, plan)
+    if plan.stream == "missing":
+        return _missing(chunk, plan)
     return _issues(chunk, plan)
 
 
@@ -399,7 +587,9 @@ def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "services": parts(text("service")),
             "tags": parts(text("tags")),
             "is_major": mapped(text("is_major"), _said_yes, pl.Boolean()),
-            "sla_met": _sla_met(chunk, columns["sla_met"]),
+            "sla_met": _sla_met(chunk, columns["sla_met"]).fill_null(
+                pl.Series([plan.targets.get(number) for number in ids], dtype=pl.Boolean)
+            ),
             "url": _address(coalesced(chunk, ["self"]), ids),
             "reports_acknowledgement": pl.repeat("acknowledged_at" in options.fields, chunk.height, eager=True),
             "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
@@ -410,8 +600,9 @@ def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     frame = frame.with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
     history = History(plan.file)
     if "changelog.histories" in chunk.columns:
+        _note_cut_off(verdicts, chunk)
+    if "changelog.histories" in chunk.columns or plan.stream is not None:
         _embedded(chunk.filter(verdicts.good), frame, plan, history)
-        _note_missing(verdicts, chunk)
     return Canonical(
         versions=conform(newest(frame), VERSION),
         snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
@@ -472,23 +663,37 @@ def _first_stop(text: str) -> Any:
     return min((stop for stop in stops if stop is not None), default=None)
 
 
+def _verdict(completed: list[dict[str, Any]], is_breached: bool | None) -> bool | None:
+    """Breached in any cycle, running or not, is no; ended in time and not running again, yes; else it is open."""
+    if is_breached or any(cycle.get("breached") for cycle in completed):
+        return False
+    return True if completed and is_breached is None else None
+
+
+def _targets(records: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Judge each issue by its resolution targets: met means all of them."""
+    verdicts: dict[str, list[bool | None]] = {}
+    for record in records:
+        ongoing = record.get("ongoingCycle")
+        found = _verdict(record.get("completedCycles") or [], ongoing.get("breached", False) if ongoing else None)
+        verdicts.setdefault(record["issue"], []).append(found)
+    return {issue: all(found) for issue, found in verdicts.items() if False in found or None not in found}
+
+
 def _sla_met(chunk: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """The verdict of an SLA field: breached in any cycle, running or not, is no; ended in time and not running, yes."""
+    """The verdict of an SLA field."""
     completed = next((name for name in columns if name.lower().endswith(".completedcycles")), None)
-    base = completed.rsplit(".", 1)[0] if completed else next(iter(columns), "").split(".ongoingCycle")[0]
+    base = completed.rsplit(".", 1)[0] if completed else next(iter(columns), "")
     cycles = coalesced(chunk, [completed] if completed else []).fill_null("[]")
     running = coalesced(chunk, [f"{base}.ongoingCycle.breached"] if base else [])
-    verdicts: list[bool | None] = []
-    for text, breached in zip(cycles, running, strict=True):
-        ended = _cycles(text)
-        if breached == "true" or any(cycle.get("breached") for cycle in ended):
-            verdicts.append(False)
-        else:
-            verdicts.append(True if ended and breached is None else None)
-    return pl.Series(verdicts, dtype=pl.Boolean)
+    rows = zip(cycles, running, strict=True)
+    return pl.Series(
+        [_verdict(_cycles(text), None if breached is None else breached == "true") for text, breached in rows],
+        dtype=pl.Boolean,
+    )
 
 
-def _note_missing(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
+def _note_cut_off(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
     """Say of which issues the answer held only a part of the change log."""
     total = integer(coalesced(chunk, ["changelog.total"]))
     held = chunk["changelog.histories"].str.json_decode(pl.List(pl.Struct({"id": pl.String}))).list.len()
@@ -502,10 +707,10 @@ def _note_missing(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
 
 
 def _embedded(chunk: pl.DataFrame, frame: pl.DataFrame, plan: Plan, history: History) -> None:
-    """Take the change logs that came inside the issues, each with the opening itself."""
+    """Take the opening of issues whose history is told, and the change logs that came inside them."""
     makers = coalesced(chunk, ["fields.creator.displayName"])
     kinds = _kinds(makers, coalesced(chunk, ["fields.creator.accountType"]), plan.options)
-    texts = chunk["changelog.histories"].fill_null("[]")
+    texts = coalesced(chunk, ["changelog.histories"]).fill_null("[]")
     rows = zip(
         chunk[LINE], frame["incident_id"], frame["external_id"], frame["opened_at"], makers, kinds, texts, strict=True
     )
@@ -528,6 +733,24 @@ def _changelogs(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         events=history.events,
         rejected=pl.concat([verdicts.rejected, history.rejected]),
         issues=verdicts.issues,
+    )
+
+
+def _missing(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    """Take what the tool said of issues that we have and a search no longer finds."""
+    history = History(plan.file)
+    rows = zip(coalesced(chunk, ["key"]), coalesced(chunk, ["found"]), coalesced(chunk, ["at"]), strict=True)
+    for key, found, at in rows:
+        if found is None:
+            history.add(key, f"{key}-gone", instant(at), "deleted")
+        elif found != key:
+            history.add(key, f"{key}-moved", instant(at), "merged", after=found)
+    return Canonical(
+        versions=pl.DataFrame(schema=schema(VERSION)),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=history.rejected,
+        issues=pl.DataFrame(schema=schema(ISSUE)),
     )
 
 
@@ -567,6 +790,9 @@ def _entries(
                 history.add(
                     key, event_id, happened_at, kind, before=from_state, after=to_state, hold_reason=hold_reason, **said
                 )
+            elif "key" in names and before:
+                # Moved to another project: what had the old number is the same issue.
+                history.add(before, f"{before}-moved", happened_at, "merged", after=after, **said)
             elif "assignee" in names:
                 history.add(key, event_id, happened_at, "assigned", before=before, after=after, **said)
             elif "priority" in names:

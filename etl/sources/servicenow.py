@@ -1,17 +1,26 @@
-"""ServiceNow exports: the incident list, the history as whole rows, and the audit log.
+"""ServiceNow: exports of the incident list, its history as whole rows and the audit log, and the Table API.
 
 Follows the vendor's documentation of the incident form, its default choice lists and the Table API ("Incident
-management", "Table API", "Auditing", releases Washington DC to Zurich). Lists come as CSV, XLSX or JSON, with labels
-or column names, display values or raw values. An instance's own words are mapped in the configuration:
-`[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`, `.excluded`, `.fields`.
+management", "Table API", "Auditing", "Inbound REST API rate limiting", releases Washington DC to Zurich). Lists come as
+CSV, XLSX or JSON, with labels or column names, display values or raw values. An instance's own words are mapped in the
+configuration: `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`, `.excluded`, `.fields`.
+
+Pulled by the Table API: `incident`, `sys_audit` and `sys_audit_delete` (the history: who did what, and deletions),
+`task_sla` (verdicts on resolution targets), names from `sys_user` and `sys_user_group`. Needs a user (Basic or OAuth
+client credentials) who may read these tables, usually `itil` and a rule for `sys_audit`, whose time zone is GMT.
+Limits: rows that access rules hide are cut out of a page after it was counted, without a word; a field's own rule
+empties it. `filter` is an encoded query; a part of it that the instance does not understand is ignored there.
+Cannot know: what cleaned audit tables no longer hold, and who changed what where the audit of a field is off.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -28,8 +37,21 @@ from etl.incident import (
     schema,
     state_change,
 )
+from etl.pull import Answer, Basic, Client, OAuth, Page, Pull
 from etl.reading import LINE, Export
-from etl.shaping import Verdicts, actor_kind, boolean, integer, leftovers, lowered, mapped, nearest, newest, read_stamp
+from etl.shaping import (
+    History,
+    Verdicts,
+    actor_kind,
+    boolean,
+    integer,
+    leftovers,
+    lowered,
+    mapped,
+    nearest,
+    newest,
+    read_stamp,
+)
 from etl.sources import Canonical, Options, SourceError
 
 STATUS: dict[str, str] = {
@@ -177,6 +199,17 @@ AUDIT_FIELDS: dict[str, tuple[str, ...]] = {
     "record": ("sys_id",),
     "order": ("record_checkpoint", "internal_checkpoint", "update_count", "record_update_count"),
 }
+AUDITED = (
+    "state",
+    "incident_state",
+    "hold_reason",
+    "priority",
+    "assignment_group",
+    "assigned_to",
+    "escalation",
+    "comments",
+    "work_notes",
+)
 AUDIT_NEEDED = ("incident_key", "field", "before", "after", "happened_at")
 
 EXAMPLE: dict[str, bytes] = {
@@ -198,6 +231,54 @@ EXAMPLE: dict[str, bytes] = {
 }
 EXAMPLE_OPTIONS: dict[str, str] = {"timezone": "Europe/Berlin"}
 
+REFERENCES = ("task_sla", "sla_changes", "users", "groups")
+EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
+    "incident": [
+        {
+            "sys_id": {"display_value": "a1", "value": "a1"},
+            "number": {"display_value": "INC0010001", "value": "INC0010001"},
+            "short_description": {"display_value": "Mail is down", "value": "Mail is down"},
+            "state": {"display_value": "Gelöst", "value": "6"},
+            "priority": {"display_value": "1 - Kritisch", "value": "1"},
+            "assignment_group": {"display_value": "Messaging", "value": "g1"},
+            "assigned_to": {"display_value": "Ann Roe", "value": "u1"},
+            "caller_id": {"display_value": "Bob Doe", "value": "u2"},
+            "opened_at": {"display_value": "03.03.2025 09:00:00", "value": "2025-03-03 08:00:00"},
+            "resolved_at": {"display_value": "03.03.2025 11:30:00", "value": "2025-03-03 10:30:00"},
+            "sys_updated_on": {"display_value": "03.03.2025 11:30:00", "value": "2025-03-03 10:30:00"},
+            "sys_mod_count": {"display_value": "4", "value": "4"},
+        }
+    ],
+    "sys_audit": [
+        {
+            "sys_id": "b1",
+            "tablename": "incident",
+            "documentkey": "a1",
+            "fieldname": "assigned_to",
+            "oldvalue": "",
+            "newvalue": "u1",
+            "user": "ann.roe",
+            "sys_created_on": "2025-03-03 08:10:00",
+            "record_checkpoint": "1",
+        },
+        {
+            "sys_id": "b2",
+            "tablename": "incident",
+            "documentkey": "a1",
+            "fieldname": "state",
+            "oldvalue": "1",
+            "newvalue": "6",
+            "user": "ann.roe",
+            "sys_created_on": "2025-03-03 10:30:00",
+            "record_checkpoint": "4",
+        },
+    ],
+    "sys_audit_delete": [{"documentkey": "a9", "user": "admin", "sys_created_on": "2025-03-04 08:00:00"}],
+    "task_sla": [{"task": "a1", "has_breached": "false", "stage": "completed"}],
+    "users": [{"sys_id": "u1", "user_name": "ann.roe", "name": "Ann Roe"}],
+    "groups": [{"sys_id": "g1", "name": "Messaging"}],
+}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -209,6 +290,13 @@ class Plan:
     formats: Mapping[str, stamps.Format]
     zone: str
     is_audit: bool
+    stream: str | None
+    """Of a pull: incident, incident_again, sys_audit or sys_audit_delete."""
+    people: Mapping[str, str]
+    """Of a pull: a person's sys_id or user name -> name."""
+    groups: Mapping[str, str]
+    targets: Mapping[str, bool]
+    """Of a pull: an incident's sys_id -> the verdict on its resolution targets, where it is final."""
     knows_resolving: bool = True
 
     @property
@@ -224,6 +312,8 @@ def prepare(export: Export, options: Options) -> Plan:
         SourceError: a needed column is missing, or a configured field names no column.
         StampError: dates that cannot be read without guessing.
     """
+    if export.stream == "sys_audit_delete":
+        return Plan(export.name, options, {}, {}, "UTC", False, export.stream, {}, {}, {}, knows_resolving=False)
     spelled = _spelled(export.columns)
     is_audit = all(_first(spelled, AUDIT_FIELDS[field]) for field in AUDIT_NEEDED)
     columns = _columns(export, options, spelled, AUDIT_FIELDS if is_audit else FIELDS)
@@ -238,8 +328,31 @@ def prepare(export: Export, options: Options) -> Plan:
     stamped = ("happened_at",) if is_audit else STAMPS
     names = [columns[field] for field in stamped if field in columns]
     formats = stamps.decide(export.head(), names, export.chunks(), told=options.date_format, where=where)
-    zone = stamps.check_zone(options.timezone or "UTC")
-    return Plan(export.name, options, columns, formats, zone, is_audit)
+    zone = "UTC" if export.stream else stamps.check_zone(options.timezone or "UTC")
+    users = export.beside.get("users", ())
+    return Plan(
+        export.name,
+        options,
+        columns,
+        formats,
+        zone,
+        is_audit,
+        export.stream,
+        {key: user["name"] for user in users for key in (user["sys_id"], user["user_name"]) if key and user["name"]},
+        {group["sys_id"]: group["name"] for group in export.beside.get("groups", ()) if group["name"]},
+        _targets(export.beside.get("task_sla", ())),
+    )
+
+
+def _targets(records: Iterable[Mapping[str, str]]) -> dict[str, bool]:
+    """Judge each incident by its resolution targets: a breach of one is final, met is final when all are completed."""
+    stages: dict[str, list[bool | None]] = {}
+    for record in records:
+        if record["has_breached"] == "true":
+            stages.setdefault(record["task"], []).append(False)
+        elif record["stage"] != "cancelled":
+            stages.setdefault(record["task"], []).append(True if record["stage"] == "completed" else None)
+    return {task: all(found) for task, found in stages.items() if False in found or None not in found}
 
 
 def _spelled(columns: list[str]) -> dict[str, str]:
@@ -294,9 +407,37 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         chunk: string columns and the line of each row.
         plan: what `prepare` found.
     """
+    if plan.stream == "sys_audit_delete":
+        return _deletions(chunk, plan)
     if plan.is_audit:
         return _audit(chunk, plan)
     return _records(chunk, plan)
+
+
+def _deletions(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    keys = _at(chunk, "documentkey")
+    verdicts = Verdicts(chunk, plan.file, keys)
+    happened_at = _at(chunk, "sys_created_on").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    verdicts.reject(keys.is_null(), "documentkey", "the document key is missing")
+    verdicts.reject(happened_at.is_null(), "sys_created_on", "the stamp of the deletion is missing or cannot be read")
+    history = History(plan.file)
+    rows = zip(keys, happened_at, _at(chunk, "user"), verdicts.good, strict=True)
+    for key, at, user, is_good in rows:
+        if is_good:
+            history.add(key, f"{key}-deleted", at, "deleted", actor=user)
+    return Canonical(
+        versions=pl.DataFrame(schema=schema(VERSION)),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=verdicts.rejected,
+        issues=verdicts.issues,
+    )
+
+
+def _at(chunk: pl.DataFrame, column: str) -> pl.Series:
+    if column in chunk.columns:
+        return chunk[column]
+    return pl.repeat(None, chunk.height, dtype=pl.String, eager=True).alias(column)
 
 
 def _column(chunk: pl.DataFrame, plan: Plan, field: str) -> pl.Series:
@@ -304,6 +445,16 @@ def _column(chunk: pl.DataFrame, plan: Plan, field: str) -> pl.Series:
     if name is None or name not in chunk.columns:
         return pl.repeat(None, chunk.height, dtype=pl.String, eager=True).alias(field)
     return chunk[name]
+
+
+def _coded(chunk: pl.DataFrame, plan: Plan, field: str, translate: Any, dtype: pl.DataType) -> pl.Series:
+    """Translate a word, or, where the word is none of ours, the code that the Table API gives beside it."""
+    found = mapped(_column(chunk, plan, field), translate, dtype)
+    name = plan.columns.get(field) or ""
+    code = name.removesuffix(".display_value") + ".value"
+    if not name.endswith(".display_value") or code not in chunk.columns:
+        return found
+    return found.fill_null(mapped(chunk[code], translate, dtype))
 
 
 def _stamp(
@@ -329,18 +480,18 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     verdicts.reject(unreadable, name("opened_at"), lambda value: _unreadable(plan, "opened_at", value))
 
     source_state = _column(chunk, plan, "state")
-    state = mapped(source_state, _state_of(options), pl.String())
+    state = _coded(chunk, plan, "state", _state_of(options), pl.String())
     verdicts.reject(source_state.is_null(), name("state"), "the state is missing")
     verdicts.reject(state.is_null(), name("state"), partial(_unknown, plan, "status", STATES, STATUS))
     source_priority = _column(chunk, plan, "priority")
-    priority = mapped(source_priority, _priority_of(options), pl.Int8())
+    priority = _coded(chunk, plan, "priority", _priority_of(options), pl.Int8())
     verdicts.reject(
         priority.is_null() & source_priority.is_not_null(),
         name("priority"),
         partial(_unknown, plan, "priority", tuple(map(str, PRIORITIES)), PRIORITY),
     )
     source_channel = _column(chunk, plan, "channel")
-    channel = mapped(source_channel, _lookup(CHANNEL, options.channel), pl.String())
+    channel = _coded(chunk, plan, "channel", _lookup(CHANNEL, options.channel), pl.String())
     verdicts.reject(
         channel.is_null() & source_channel.is_not_null(),
         name("channel"),
@@ -349,12 +500,12 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
 
     updated_at, updated_unreadable = _stamp(verdicts, chunk, plan, "updated_at", ids)
     _note_unreadable(verdicts, plan, "updated_at", updated_unreadable, chunk, ids)
-    hold_text = _column(chunk, plan, "hold_reason")
-    hold = mapped(hold_text, _hold_of(options), pl.String()).fill_null(
+    hold = _coded(chunk, plan, "hold_reason", _lookup(HOLD_REASON, options.hold_reason), pl.String())
+    hold = hold.fill_null(mapped(_column(chunk, plan, "hold_reason"), _hold_of(options), pl.String())).fill_null(
         mapped(source_state, _lookup(HOLD_REASON, options.hold_reason), pl.String()).fill_null("other")
     )
     actors = _column(chunk, plan, "updated_by")
-    escalation = mapped(_column(chunk, plan, "escalation"), _escalation_of, pl.Int32())
+    escalation = _coded(chunk, plan, "escalation", _escalation_of, pl.Int32())
     core = pl.DataFrame(
         {
             "incident_id": ids,
@@ -379,13 +530,19 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     ).hstack(chunk.rename({column: f"\0{column}" for column in chunk.columns if column != LINE}))
     if not good.all():
         core, whole = core.filter(good), whole.filter(good)
-    snapshots = core.filter(pl.col("version_number").is_not_null() & pl.col("happened_at").is_not_null())
+    # A pull sees an incident now and then: its history is the audit log, not what these sightings differ by.
+    is_history = pl.col("version_number").is_not_null() & pl.col("happened_at").is_not_null()
+    snapshots = core.filter(is_history & pl.lit(plan.stream is None))
     latest = newest(whole.with_columns(updated_at=pl.col("happened_at")))
     versions = _versions(latest, plan, verdicts)
+    history = History(plan.file)
+    if plan.stream is not None:
+        for key, opened_at in versions.select("external_id", "opened_at").iter_rows():
+            history.add(key, f"{key}-opened", opened_at, "opened")
     return Canonical(
         versions=versions,
         snapshots=conform(snapshots, SNAPSHOT),
-        events=pl.DataFrame(schema=schema(GIVEN_EVENT)),
+        events=history.events,
         rejected=verdicts.rejected,
         issues=verdicts.issues,
     )
@@ -424,15 +581,21 @@ def _versions(latest: pl.DataFrame, plan: Plan, verdicts: Verdicts) -> pl.DataFr
         *(series.alias(field) for field, series in made.items()),
         pl.when(service.is_not_null()).then(pl.concat_list(service)).alias("services"),
         tags.alias("tags"),
-        _major(_column(raw, plan, "is_major")).alias("is_major"),
+        _coded(raw, plan, "is_major", _is_major, pl.Boolean()).alias("is_major"),
         boolean(_column(raw, plan, "knowledge_used")).alias("knowledge_used"),
-        boolean(_column(raw, plan, "sla_met")).alias("sla_met"),
+        _sla_met(raw, plan, made["external_id"]).alias("sla_met"),
         integer(_column(raw, plan, "reassignment_count")).alias("reassignment_count"),
         integer(_column(raw, plan, "reopen_count")).alias("reopen_count"),
         pl.lit(value=False).alias("reports_acknowledgement"),
         leftovers(raw, used).alias("attributes"),
     )
     return conform(frame, VERSION)
+
+
+def _sla_met(raw: pl.DataFrame, plan: Plan, ids: pl.Series) -> pl.Series:
+    """The verdict of the resolution targets, else what the incident itself says."""
+    said = boolean(_column(raw, plan, "sla_met"))
+    return pl.Series([plan.targets.get(key) for key in ids], dtype=pl.Boolean).fill_null(said) if plan.targets else said
 
 
 def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -464,6 +627,8 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             }
             unknown = rows & values.is_in(list(strange))
             verdicts.reject(unknown, column, partial(_unknown, plan, kind, choices, table_))
+    actors = _column(chunk, plan, "actor")
+    before, after = _named(before, fields, plan), _named(after, fields, plan)
     frame = pl.DataFrame(
         {
             "incident_key": keys,
@@ -471,7 +636,8 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "field": fields,
             "before": before,
             "after": after,
-            "actor": _column(chunk, plan, "actor"),
+            "actor": mapped(actors, lambda name: plan.people.get(name, name), pl.String()),
+            "actor_kind": actor_kind(actors, (*AUTOMATION, *options.automation)),
             "sequence": integer(_column(chunk, plan, "order")).fill_null(0),
             "record": _column(chunk, plan, "record"),
         }
@@ -484,6 +650,14 @@ def _audit(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         rejected=verdicts.rejected,
         issues=verdicts.issues,
     )
+
+
+def _named(values: pl.Series, fields: pl.Series, plan: Plan) -> pl.Series:
+    """The audit log of the Table API names people and groups by their sys_id."""
+    for field, names in (("assigned_to", plan.people), ("assignment_group", plan.groups)):
+        named = mapped(values, lambda id_, names=names: names.get(id_, id_), pl.String())  # type: ignore[misc]
+        values = values.zip_with((fields != field).fill_null(value=True), named)
+    return values
 
 
 def _changes(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
@@ -499,7 +673,6 @@ def _changes(frame: pl.DataFrame, plan: Plan) -> pl.DataFrame:
         to_level=mapped(frame["after"], _escalation_of, pl.Int32()),
         state_reason=mapped(frame["after"], _lookup(HOLD_REASON, options.hold_reason), pl.String()),
         told_reason=mapped(frame["after"], _hold_of(options), pl.String()),
-        actor_kind=actor_kind(frame["actor"], (*AUTOMATION, *options.automation)),
     )
     changes = frame.filter(is_state).select("from_state", "to_state").unique()
     kinds = changes.with_columns(
@@ -617,16 +790,12 @@ def _escalation_of(value: str) -> int | None:
     return int(text) if text in ("0", "1", "2", "3") else ESCALATION.get(text)
 
 
-def _major(values: pl.Series) -> pl.Series:
+def _is_major(value: str) -> bool | None:
     """The major incident state is a word: only an accepted one is a major incident."""
-
-    def read(value: str) -> bool | None:
-        word = value.strip().lower()
-        if word in ("accepted", "true", "yes", "1"):
-            return True
-        return False if word in ("proposed", "rejected", "canceled", "cancelled", "false", "no", "0", "none") else None
-
-    return mapped(values, read, pl.Boolean())
+    word = value.strip().lower()
+    if word in ("accepted", "true", "yes", "1"):
+        return True
+    return False if word in ("proposed", "rejected", "canceled", "cancelled", "false", "no", "0", "none") else None
 
 
 def _unknown(plan: Plan, kind: str, choices: tuple[str, ...], known: Mapping[str, object], value: str | None) -> str:
@@ -652,3 +821,157 @@ def _note_unreadable(
         "cannot be read as a stamp; the incident is kept with the stamp unknown",
         ids,
     )
+
+
+PAGE = 1000
+KEPT_BACK = 10
+"""Where rows are hidden, pages overlap by so many: rows that are deleted meanwhile move the others up."""
+BATCH = 100
+
+
+def whoami(pull: Pull) -> str:
+    """Say as whom we are let in, and how many incidents there are, hidden ones included."""
+    answer = _ask(_client(pull), "incident", "", ("number",), limit=1)
+    return f"{pull.access.user or pull.access.client_id} ({answer.headers.get('X-Total-Count', '?')} incidents)"
+
+
+def _client(pull: Pull) -> Client:
+    if pull.access.client_id is not None:
+        return pull.client(OAuth("oauth_token.do"))
+    return pull.client(Basic())
+
+
+def _ask(
+    client: Client,
+    table: str,
+    query: str,
+    fields: Iterable[str],
+    *,
+    limit: int = PAGE,
+    offset: int = 0,
+    words: bool = False,
+) -> Answer:
+    params = {
+        "sysparm_query": query,
+        "sysparm_fields": ",".join(fields),
+        "sysparm_limit": limit,
+        "sysparm_offset": offset,
+        "sysparm_display_value": "all" if words else "false",
+        "sysparm_exclude_reference_link": "true",
+    }
+    answer = client.get(f"api/now/v2/table/{table}", params)
+    if not isinstance(answer.document, Mapping) or not isinstance(answer.document.get("result"), list):
+        raise client.error(f"{answer.request} gave no list under 'result'; is `url` the address of an instance?")
+    return answer
+
+
+def _value(record: Mapping[str, Any], field: str) -> str:
+    found = record.get(field) or ""
+    return str(found.get("value") or "") if isinstance(found, Mapping) else str(found)
+
+
+def _rows(
+    client: Client, table: str, query: str, fields: Iterable[str], start: Any, *, words: bool = False
+) -> Iterator[Page]:
+    """Walk a table by sys_id, which never changes; over hidden rows by their number, which the instance counts.
+
+    The limit is applied before access rules are: a short or an empty page is not the end, `X-Total-Count` says it.
+    """
+    last, offset = start or ("", 0)
+    while True:
+        parts = [part for part in (query, f"sys_id>{last}" if last else "") if part]
+        answer = _ask(client, table, "^".join([*parts, "ORDERBYsys_id"]), fields, offset=offset, words=words)
+        records = answer.document["result"]
+        total = answer.headers.get("X-Total-Count")
+        ids = [_value(record, "sys_id") for record in records]
+        if ids and (min(ids) <= last or ids != sorted(ids)):
+            raise client.error(
+                f"{table}: the instance does not order by sys_id as it was asked to; `filter` may break it"
+            )
+        reached = offset + PAGE
+        last, offset = (ids[-1], 0) if ids else (last, reached - KEPT_BACK)
+        yield Page(records, answer.request, [last, offset])
+        if (total is None and not ids) or (total is not None and reached >= int(total)):
+            return
+
+
+def fetch(pull: Pull) -> None:
+    """Pull the incidents that changed, or whose targets did, the audit log, deletions, and the names in them."""
+    client = _client(pull)
+    since = f"{pull.since:%Y-%m-%d %H:%M:%S}" if pull.since is not None else None
+    if since is not None:
+        _check_zone(client)
+    wanted = tuple(dict.fromkeys(name for names in FIELDS.values() for name in names))
+    wanted = ("sys_id", *wanted, *pull.options.fields.values())
+    changed = "^".join(part for part in (pull.access.filter, f"sys_updated_on>={since}" if since else "") if part)
+    pull.keep("incident", lambda start: _rows(client, "incident", changed, wanted, start, words=True))
+    ids = {_value(record, "sys_id") for record in pull.kept("incident")}
+    if since is not None:
+        # A target is breached without a change of its incident.
+        breached = f"task.sys_class_name=incident^sys_updated_on>={since}"
+        pull.keep("sla_changes", lambda start: _rows(client, "task_sla", breached, ("sys_id", "task"), start))
+        others = sorted({_value(record, "task") for record in pull.kept("sla_changes")} - ids - {""})
+        own = f"{pull.access.filter}^" if pull.access.filter else ""
+        pull.keep(
+            "incident_again",
+            lambda start: _batches(client, "incident", others, own + "sys_idIN{}", wanted, start, words=True),
+        )
+        ids |= {_value(record, "sys_id") for record in pull.kept("incident_again")}
+    audited = f"tablename=incident^fieldnameIN{','.join(AUDITED)}" + (f"^sys_created_on>={since}" if since else "")
+    columns = ("sys_id", "tablename", "documentkey", "fieldname", "oldvalue", "newvalue", "user", "sys_created_on")
+    pull.keep("sys_audit", lambda start: _rows(client, "sys_audit", audited, (*columns, "record_checkpoint"), start))
+    deleted = "tablename=incident" + (f"^sys_created_on>={since}" if since else "")
+    told = ("sys_id", "tablename", "documentkey", "user", "sys_created_on")
+    pull.keep("sys_audit_delete", lambda start: _rows(client, "sys_audit_delete", deleted, told, start))
+    judged = ("sys_id", "task", "has_breached", "stage")
+    pull.keep(
+        "task_sla",
+        lambda start: _batches(client, "task_sla", sorted(ids), "sla.target=resolution^taskIN{}", judged, start),
+    )
+    people, groups = set(), set()
+    for record in pull.kept("sys_audit"):
+        people.add(record.get("user") or "")
+        for value in (record.get("oldvalue") or "", record.get("newvalue") or ""):
+            if record.get("fieldname") == "assigned_to":
+                people.add(value)
+            elif record.get("fieldname") == "assignment_group":
+                groups.add(value)
+    who = ("sys_id", "user_name", "name")
+    either = "sys_idIN{0}^ORuser_nameIN{0}"
+    pull.keep("users", lambda start: _batches(client, "sys_user", sorted(people - {""}), either, who, start))
+    what = ("sys_id", "name")
+    pull.keep(
+        "groups", lambda start: _batches(client, "sys_user_group", sorted(groups - {""}), "sys_idIN{}", what, start)
+    )
+
+
+def _batches(
+    client: Client, table: str, keys: list[str], query: str, fields: Iterable[str], start: Any, *, words: bool = False
+) -> Iterator[Page]:
+    """Ask for the rows that belong to known keys, some keys at once."""
+    at, inner = start or (0, None)
+    while at < len(keys):
+        asked = query.format(",".join(keys[at : at + BATCH]))
+        for page in _rows(client, table, asked, fields, inner, words=words):
+            yield page._replace(resume=[at, page.resume])
+        at, inner = at + BATCH, None
+
+
+def _check_zone(client: Client) -> None:
+    """See that the instance reads the instants in a query as UTC: it does so in the zone of the user.
+
+    Raises:
+        PullError: it reads them otherwise; what changed would be missed.
+    """
+    newest = _ask(client, "incident", "ORDERBYDESCsys_updated_on", ("sys_id", "sys_updated_on"), limit=1).document[
+        "result"
+    ]
+    if not newest:
+        return
+    at = datetime.fromisoformat(_value(newest[0], "sys_updated_on"))
+    for seconds, is_there in ((0, True), (1, False)):
+        query = f"sys_id={_value(newest[0], 'sys_id')}^sys_updated_on>={at + timedelta(seconds=seconds)}"
+        found = _ask(client, "incident", query, ("sys_id", "sys_updated_on"), limit=1).document["result"]
+        is_same = bool(found) and datetime.fromisoformat(_value(found[0], "sys_updated_on")) == at
+        if is_same != is_there and not (found and not is_same):
+            raise client.error("the instance reads times in the zone of this user; set the user's time zone to GMT")
