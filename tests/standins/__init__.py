@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ BEGINNING = datetime(2025, 3, 1, 8)
 OPTIONS = Options("desk", timezone="UTC")
 
 
-class Standin:
+class Standin(ABC):
     """A tool. A vendor's own has `answer` and `change`, and `accepts` if it does not take the token as a header."""
 
     url = "https://standin.example.com"
@@ -51,13 +52,13 @@ class Standin:
         self.token = f"token-{seed}-0"
         self._token_number = 0
 
+    @abstractmethod
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer a request whose token was accepted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change(self) -> None:
         """Let one thing happen in the tool, at its clock, and write it into the ledger."""
-        raise NotImplementedError
 
     def accepts(self, request: httpx.Request) -> bool:
         """Whether the request has the token that counts now."""
