@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
-from dashboard import periods
+from dashboard import evidence, periods
 from dashboard.periods import Bucket, Comparison, Extent
 
 # The rows that are copied once more are those of an answer: few.
@@ -32,10 +32,9 @@ DURATIONS = {
     "acknowledged_at": "seconds_to_acknowledge",
     "first_resolved_at": "seconds_to_first_resolution",
 }
-QUOTIENTS = ("hold_share",)
-"""KPIs that divide one sum by another, so that their n is no weight."""
 SETTLED = 200
 """Below this n a mean of durations is not settled, and a tile leads with the median."""
+DAY = timedelta(days=1)
 FEW = 5
 """Below this n a value is grey and has no arrow."""
 
@@ -72,6 +71,7 @@ class Kpi(NamedTuple):
     counted_at: str
     description: str
     sql: str
+    statistic: str
 
     @property
     def counted_on(self) -> str:
@@ -91,7 +91,7 @@ class Kpi(NamedTuple):
     @property
     def adds_up(self) -> bool:
         """The whole is the sum of its members, or their mean weighted by n: no quantile, no quotient of two sums."""
-        return not self.name.endswith(("_median", "_p90")) and self.name not in QUOTIENTS
+        return self.statistic in ("mean", "rate", "count")
 
 
 def version(data: Path) -> Path | None:
@@ -124,7 +124,7 @@ class Warehouse:
     def kpis(self) -> dict[str, Kpi]:
         """The catalog, by name."""
         found = self.frame(
-            "select name, title, unit, better, fact, counted_at, description, sql from kpi.catalog order by name"
+            "select name, title, unit, better, fact, counted_at, description, sql, statistic from kpi.catalog order by name"
         )
         return {row[0]: Kpi(*row) for row in found.iter_rows()}
 
@@ -295,15 +295,16 @@ def values(
     """Ask for KPIs: the one query behind every number that anybody sees.
 
     Returns:
-        The columns of `by`, `period` (with a grain: the bucket's first day), `kpi`, `value`, `n`. Buckets without
-        incidents are there: 0 for counts, null otherwise.
+        The columns of `by`, `period` (with a grain: the bucket's first day), `kpi`, `value`, `n`, and the limits `low`
+        and `high` of the 95 % interval of a mean, quantile or share of incidents; null where there is none (too few, or
+        all of one day). Buckets without incidents are there: 0 for counts, null otherwise.
 
     Raises:
         QueryError: an unknown KPI, column or grain.
     """
     if grain is not None and grain not in periods.GRAINS:
         raise QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}{_nearest(grain, periods.GRAINS)}")
-    return _answers(warehouse, names, scope, tuple(by), grain, ())
+    return _answers(warehouse, names, scope, tuple(by), grain, ()).drop("error", "m")
 
 
 def _answers(
@@ -411,7 +412,8 @@ def _flow_rows(
     keys = _keys(warehouse, "incidents", by)
     within, filtered = _counted_within(counted_on, scope, parts), _filter(warehouse, "incidents", scope)
     period = _period(counted_on, grain, parts)
-    read = [*keys.read, *([period] if period else []), *(f"i.{name}" for name in _needed(warehouse, members))]
+    read = [*keys.read, *([period] if period else []), f"i.{counted_on} as counted_day"]
+    read += [f"i.{name}" for name in _needed(warehouse, members)]
     text = f"select {_lines(read)} from main.incidents as i {keys.joins} where {within.text} {filtered.text}"
     return _Filter(text, {**within.values, **filtered.values})
 
@@ -426,24 +428,32 @@ def _flow(
 ) -> pl.DataFrame:
     """KPIs over incidents that share the day they are counted at: one scan."""
     rows = _flow_rows(warehouse, members, scope, by, grain, parts)
-    groups = [f"i.key_{place}" for place in range(len(by))] + (["i.period"] if grain or parts else [])
-    query = f"""
-select
-    {_lines([*groups, *_calls(members, "i")])}
-from (
-    {rows.text}
-) as i
-{_kept(groups, parts)}
-"""
-    wide = _named(warehouse.frame(query, rows.values), by)
+    keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
+    kept = "where i.period is not null" if parts else ""
+    text = evidence.query(rows.text, keys, _calls(members, "i"), members, kept)
+    wide = warehouse.frame(text, rows.values)
+    wide = evidence.read(wide, members, _days_of(warehouse, wide, scope, grain, parts))
+    if quantiles := [one for one in members if evidence.quantile(one)]:
+        types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
+        limits = evidence.ranked(rows.text, keys, types, quantiles, kept)
+        found = warehouse.frame(limits, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
+        wide = wide.drop(name for name in found.columns if name not in keys)
+        wide = wide.join(found, on=keys, how="left", nulls_equal=True) if keys else wide.hstack(found)
+    wide = _named(wide, by)
     if grain or (parts and not by):
         wide = _filled(warehouse, wide, scope, by, grain, parts)
     return _long(wide, members, [*by, *(["period"] if grain or parts else [])])
 
 
-def _kept(groups: Sequence[str], parts: tuple[Days, ...]) -> str:
-    """What lies between the parts is in none of them."""
-    return ("where i.period is not null\n" if parts else "") + (f"group by {', '.join(groups)}" if groups else "")
+def _days_of(
+    warehouse: Warehouse, wide: pl.DataFrame, scope: Scope, grain: str | None, parts: tuple[Days, ...]
+) -> list[int]:
+    """Say over how many days each row reaches, those without incidents too."""
+    reach = _range(warehouse, scope)
+    if grain or parts:
+        ends = dict(parts) or {first: periods.following(first, grain or "day") - DAY for first in wide["period"]}
+        return [(ends[first] - first).days + 1 for first in wide["period"]]
+    return [(reach[1] - reach[0]).days + 1 if reach else 1] * wide.height
 
 
 def _named(wide: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
@@ -489,6 +499,12 @@ def _long(wide: pl.DataFrame, members: Sequence[Kpi], keys: Sequence[str]) -> pl
                 pl.lit(one.name).alias("kpi"),
                 (value.fill_null(0.0) if one.is_count else value).alias("value"),
                 pl.col(f"{one.name}_n").cast(pl.Int64).fill_null(0).alias("n"),
+                *(
+                    (pl.col(f"{one.name}_{part}") if f"{one.name}_{part}" in wide.columns else pl.lit(None))
+                    .cast(pl.Float64)
+                    .alias(part)
+                    for part in evidence.BESIDE
+                ),
             )
         )
     return pl.concat(parts)

@@ -18,6 +18,8 @@ VIEWED = ("incident_segments", "incident_days")
 
 UNITS = ("hours", "share", "incidents", "reassignments")
 BETTER = ("lower", "higher", "none")
+STATISTICS = ("mean", "rate", "ratio", "quantile 0.5", "quantile 0.9", "count")
+"""What a KPI makes of what each incident adds; it decides the interval. A ratio divides one sum by another."""
 COUNTED_ON = {
     "opened_at": "opened_on",
     "acknowledged_at": "acknowledged_on",
@@ -49,6 +51,8 @@ class Kpi(NamedTuple):
     better: str
     fact: str
     counted_at: str
+    statistic: str
+    """One of STATISTICS: what is made of `kpi.<name>_each`, and with it the interval."""
     days: str
     """For a KPI over `incident_days`: `last` day of a bucket, or `all` of them."""
     description: str
@@ -94,21 +98,25 @@ def _read(path: Path) -> Kpi:
         if not line.startswith("--"):
             body_at = number
             break
-        found = re.match(r"-- (title|unit|better|fact|counted|days): +(.*\S)", line)
+        found = re.match(r"-- (title|unit|better|fact|counted|statistic|days): +(.*\S)", line)
         if found:
             header[found[1]] = found[2]
         else:
             prose.append(line.removeprefix("--").strip())
-    for key in ("title", "unit", "better", "counted"):
+    for key in ("title", "unit", "better", "counted", "statistic"):
         if key not in header:
             raise CatalogError(f"{path.name}:{body_at}: the header has no '-- {key}:'")
-    for key, choices in (("unit", UNITS), ("better", BETTER), ("counted", tuple(COUNTED_ON))):
+    allowed = {"unit": UNITS, "better": BETTER, "counted": tuple(COUNTED_ON), "statistic": STATISTICS}
+    for key, choices in allowed.items():
         if header[key] not in choices:
             raise CatalogError(f"{path.name}: {key} is '{header[key]}'; it must be one of {', '.join(choices)}")
     if not prose:
         raise CatalogError(f"{path.name}:{body_at}: no sentence says what it is")
     body = "\n".join(line for line in lines[body_at:] if not re.match(r"-- (>>> |\S+$|-?\d)", line)).strip()
-    for macro in (path.stem, f"{path.stem}_n"):
+    fact = header.get("fact", "incidents")
+    each = [f"{path.stem}_each"] if fact == "incidents" else []
+    weight = [f"{path.stem}_weight"] if header["statistic"] == "ratio" else []
+    for macro in (path.stem, f"{path.stem}_n", *each, *weight):
         if f"macro kpi.{macro}(" not in body:
             raise CatalogError(f"{path.name}: does not create the macro kpi.{macro}")
     examples = tuple(
@@ -123,8 +131,9 @@ def _read(path: Path) -> Kpi:
         header["title"],
         header["unit"],
         header["better"],
-        header.get("fact", "incidents"),
+        fact,
         header["counted"],
+        header["statistic"],
         header.get("days", "all"),
         " ".join(prose),
         body,
@@ -179,10 +188,10 @@ def bind(con: duckdb.DuckDBPyConnection) -> None:
 def _catalog_table(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         "create or replace table kpi.catalog (name varchar, title varchar, unit varchar, better varchar, fact varchar,"
-        " counted_at varchar, description varchar, sql varchar)"
+        " counted_at varchar, description varchar, sql varchar, statistic varchar)"
     )
     con.executemany(
-        "insert into kpi.catalog values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into kpi.catalog values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             [
                 entry.name,
@@ -193,6 +202,7 @@ def _catalog_table(con: duckdb.DuckDBPyConnection) -> None:
                 entry.counted_at,
                 entry.description,
                 entry.sql,
+                entry.statistic,
             ]
             for entry in kpis()
         ],

@@ -473,7 +473,7 @@ def kpi(
     conditions: tuple[str, ...],
     format_: str,
 ) -> int | None:
-    """Print a KPI: its value and n, by columns and periods."""
+    """Print a KPI: its value, n and the limits of its 95 % interval, by columns and periods."""
     from dashboard import query  # the pipeline's commands do not need the dashboard
 
     try:
@@ -493,7 +493,7 @@ def kpi(
         frame = frame.with_columns(frame["value"].cast(pl.Int64))
     header = frame.columns
     if format_ == "table":
-        header = [f"value ({asked.unit})" if column == "value" else column for column in header]
+        header = [f"{column} ({asked.unit})" if column in ("value", "low", "high") else column for column in header]
     _write_rows(header, frame.rows(), format_)
     return None
 

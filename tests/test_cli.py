@@ -89,17 +89,17 @@ def test_an_error_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_kpi_is_one_row_or_one_for_each_group_and_period(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ran(capsys, "kpi", "mttr", "--data", data, "--format", "csv") == (0, "value,n\n2.0,3\n", "")
+    assert ran(capsys, "kpi", "mttr", "--data", data, "--format", "csv") == (0, "value,n,low,high\n2.0,3,,\n", "")
     assert ran(capsys, "kpi", "mttr", "--data", data, "--by", "assignment_group", "--grain", "month") == (
         0,
-        "assignment_group  period      value (hours)  n\n"
-        "Desktop           2025-03-01          3.000  1\n"
-        "Joe's             2025-03-01          2.000  1\n"
-        "Messaging         2025-03-01          1.000  1\n",
+        "assignment_group  period      value (hours)  n  low (hours)  high (hours)\n"
+        "Desktop           2025-03-01          3.000  1            -             -\n"
+        "Joe's             2025-03-01          2.000  1            -             -\n"
+        "Messaging         2025-03-01          1.000  1            -             -\n",
         "",
     )
     code, out, _ = ran(capsys, "kpi", "incident_volume", "--data", data, "--grain", "day", "--format", "json")
-    assert (code, json.loads(out)) == (0, [{"period": "2025-03-03", "value": 3, "n": 3}])
+    assert (code, json.loads(out)) == (0, [{"period": "2025-03-03", "value": 3, "n": 3, "low": None, "high": None}])
 
 
 def test_conditions_on_a_column_are_alternatives_and_on_several_all_must_hold(
@@ -109,20 +109,20 @@ def test_conditions_on_a_column_are_alternatives_and_on_several_all_must_hold(
         told = [part for condition in conditions for part in ("--where", condition)]
         return ran(capsys, "kpi", "incident_volume", "--data", data, "--format", "csv", *told)[1].splitlines()[1]
 
-    assert volume("assignment_group=Desktop") == "1,1"
-    assert volume("assignment_group=Desktop", "assignment_group=Messaging") == "2,2"
-    assert volume("assignment_group=Desktop", "priority=1") == "0,0"
-    assert volume("assignment_group=Joe's") == "1,1"
-    assert volume("assignment_group=' or true --") == "0,0"
-    assert volume("category=") == "3,3"
+    assert volume("assignment_group=Desktop") == "1,1,,"
+    assert volume("assignment_group=Desktop", "assignment_group=Messaging") == "2,2,,"
+    assert volume("assignment_group=Desktop", "priority=1") == "0,0,,"
+    assert volume("assignment_group=Joe's") == "1,1,,"
+    assert volume("assignment_group=' or true --") == "0,0,,"
+    assert volume("category=") == "3,3,,"
 
 
 def test_days_are_included_and_read_in_the_reporting_zone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def volume(*days: str) -> str:
         return ran(capsys, "kpi", "incident_volume", "--data", data, "--format", "csv", *days)[1].splitlines()[1]
 
-    assert volume("--since", "2025-03-03", "--until", "2025-03-03") == "3,3"
-    assert volume("--since", "2025-03-04") == "0,0"
+    assert volume("--since", "2025-03-03", "--until", "2025-03-03") == "3,3,,"
+    assert volume("--since", "2025-03-04") == "0,0,,"
 
 
 @pytest.mark.parametrize(

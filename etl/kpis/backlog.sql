@@ -3,6 +3,7 @@
 -- better:  lower
 -- fact:    incident_days
 -- counted: day
+-- statistic: count
 -- days:    last
 -- Incidents open at the end of the last complete day of a period: a stock, never summed over days.
 create or replace macro kpi.backlog(d) as

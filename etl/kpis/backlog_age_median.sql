@@ -3,6 +3,7 @@
 -- better:  lower
 -- fact:    incident_days
 -- counted: day
+-- statistic: quantile 0.5
 -- days:    last
 -- Half of the incidents open at the end of the last complete day of a period are no older, in hours since their opening.
 create or replace macro kpi.backlog_age_median(d) as

@@ -3,6 +3,7 @@
 -- better:  lower
 -- fact:    incident_days
 -- counted: day
+-- statistic: mean
 -- days:    all
 -- Mean over the days of a period of the incidents open at each day's end.
 create or replace macro kpi.backlog_mean(d) as

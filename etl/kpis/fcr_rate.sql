@@ -2,37 +2,29 @@
 -- unit:    share
 -- better:  higher
 -- counted: resolved_at
+-- statistic: rate
 -- Share of the incidents raised by people that were resolved at the first contact: not reassigned, reopened, escalated or
 -- held for the caller. Only those for which it is known; the coverage says how many.
+
+-- What one incident adds: 1 or 0; null where it does not count.
+create or replace macro kpi.fcr_rate_each(i) as
+    case
+        when i.excluded_as is null
+            and i.resolved_with_parent is not true
+            and i.resolved_at is not null
+            and i.is_auto_resolved is not true
+            and (i.channel in ('monitoring', 'api')) is not true
+            and i.first_contact_resolved is not null
+        then i.first_contact_resolved::integer
+    end;
+
 create or replace macro kpi.fcr_rate(i) as
-    (count(*) filter (
-        where i.excluded_as is null
-            and i.resolved_with_parent is not true
-            and i.resolved_at is not null
-            and i.is_auto_resolved is not true
-            and (i.channel in ('monitoring', 'api')) is not true
-            and i.first_contact_resolved is not null
-            and i.first_contact_resolved
-    ))::double
-    / nullif(count(*) filter (
-        where i.excluded_as is null
-            and i.resolved_with_parent is not true
-            and i.resolved_at is not null
-            and i.is_auto_resolved is not true
-            and (i.channel in ('monitoring', 'api')) is not true
-            and i.first_contact_resolved is not null
-    ), 0);
+    sum(kpi.fcr_rate_each(i))::double
+    / nullif(count(kpi.fcr_rate_each(i)), 0);
 
 -- How many it is made of.
 create or replace macro kpi.fcr_rate_n(i) as
-    count(*) filter (
-        where i.excluded_as is null
-            and i.resolved_with_parent is not true
-            and i.resolved_at is not null
-            and i.is_auto_resolved is not true
-            and (i.channel in ('monitoring', 'api')) is not true
-            and i.first_contact_resolved is not null
-    );
+    count(kpi.fcr_rate_each(i));
 
 -- >>> select kpi.fcr_rate(i) from (values (true, 'phone', timestamp '2025-01-01', null, null, false), (false, null, timestamp '2025-01-01', null, null, false), (null, 'email', timestamp '2025-01-01', null, null, false), (true, 'monitoring', timestamp '2025-01-01', null, null, false)) as i(first_contact_resolved, channel, resolved_at, is_auto_resolved, excluded_as, resolved_with_parent)
 -- 0.5

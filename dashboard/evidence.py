@@ -1,0 +1,270 @@
+"""How sure a KPI is: composes the sufficient statistics of its interval into the query of its value, and reads them.
+
+Days are the clusters (incidents of one day are not independent). Everything is summed as whole seconds, exactly, so that
+no number of threads moves a digit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from dashboard.insights import intervals
+
+HOUR = 3600.0
+BESIDE = ("low", "high", "error", "m")
+"""What stands beside each value: the limits of its 95 % interval; of means and counts also the standard error and the
+effective n, from which differences are judged."""
+
+
+class Kpi(Protocol):
+    """What is read of a KPI."""
+
+    @property
+    def name(self) -> str:
+        """Its macro."""
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+
+    @property
+    def statistic(self) -> str:
+        """What it makes of what each incident adds."""
+
+    @property
+    def sql(self) -> str:
+        """Its definition."""
+
+
+def quantile(kpi: Kpi) -> float | None:
+    """Give the share of a KPI that is a quantile; None of any other."""
+    return float(kpi.statistic.split()[1]) if kpi.statistic.startswith("quantile") else None
+
+
+def alike(members: Sequence[Kpi]) -> dict[str, str]:
+    """Name for each KPI the first of those that add the same for each incident: a mean and its median share their sums."""
+    first: dict[str, str] = {}
+    found = {}
+    for one in members:
+        body = re.search(rf"macro kpi\.{one.name}_each\(i\) as(.*?);", one.sql, re.DOTALL)
+        found[one.name] = first.setdefault(body[1] if body else one.name, one.name)
+    return found
+
+
+def query(rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequence[Kpi], kept: str) -> str:
+    """Compose values with what their intervals are made of, in one query.
+
+    Args:
+        rows: the incidents counted, with their keys and `counted_day`.
+        keys: columns of `rows` to group by.
+        calls: the KPIs' own calls on a row `i`.
+        members: the KPIs.
+        kept: a condition on `rows`, or nothing.
+    """
+    grouped = f"group by {_lines([f'i.{key}' for key in keys])}" if keys else ""
+    listed = [f"i.{key}" for key in keys]
+    daily, summed = _sums(members)
+    told = " and ".join(["true", *(f"told.{key} is not distinct from i.{key}" for key in keys)])
+    same = " and ".join(["true", *(f"told.{key} is not distinct from beside.{key}" for key in keys)])
+    return f"""
+with counted as materialized (
+    {rows}
+),
+told as materialized (
+    select
+        {_lines([*listed, *calls])}
+    from counted as i
+    {kept}
+    {grouped}
+),
+days as (
+    select
+        {_lines([*listed, "i.counted_day", *daily])}
+    from counted as i
+    join told
+        on {told}
+    group by {_lines([*listed, "i.counted_day"])}
+),
+beside as (
+    select
+        {_lines([*listed, *summed])}
+    from days as i
+    {grouped}
+)
+select
+    told.*,
+    beside.*{f" exclude ({', '.join(keys)})" if keys else ""}
+from told
+left join beside
+    on {same}
+"""
+
+
+def _lines(parts: Sequence[str]) -> str:
+    return ",\n        ".join(parts)
+
+
+def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str]]:
+    """Compose each day's sums, and the sums of these; a KPI that adds what another one adds takes its columns."""
+    shared = alike(members)
+    daily: dict[str, str] = {}
+    summed: dict[str, str] = {}
+
+    def day(name: str, expression: str) -> None:
+        daily.setdefault(name, f'{expression} as "{name}"')
+
+    def total(name: str, expression: str) -> None:
+        summed.setdefault(name, f'({expression})::double as "{name}"')
+
+    for one in members:
+        x, each = shared[one.name], f"kpi.{one.name}_each(i)"
+        if q := quantile(one):
+            day(f"{one.name}.n", f"count({each})")
+            # The very quotient that the macro makes of the quantile.
+            day(f"{one.name}.s", f'count(*) filter (where {each} / 3600 <= told."{one.name}")')
+            x = one.name
+            assert 0 < q < 1
+        else:
+            day(f"{x}.n", f"count({each})")
+            day(f"{x}.s", f"sum({each})")
+        if one.statistic == "mean":
+            day(f"{x}.x2", f"sum({each}::hugeint * {each})")
+            day(f"{x}.x3", f"sum({each}::hugeint * {each} * {each})")
+            total(f"{x}.x2", f'sum("{x}.x2")')
+            total(f"{x}.x3", f'sum("{x}.x3")')
+        weight = "n"
+        if one.statistic == "ratio":
+            day(f"{x}.w", f"sum(kpi.{one.name}_weight(i))")
+            weight = "w"
+            total(f"{x}.w", f'sum("{x}.w")')
+        total(f"{x}.days", f'count(*) filter (where "{x}.n" > 0)')
+        total(f"{x}.s", f'sum("{x}.s")')
+        total(f"{x}.nn", f'sum("{x}.{weight}"::hugeint * "{x}.{weight}")')
+        if one.statistic == "count":
+            for weekday in range(1, 8):
+                total(f"{x}.on{weekday}", f'sum("{x}.n") filter (where isodow(counted_day) = {weekday})')
+        else:
+            total(f"{x}.ss", f'sum("{x}.s"::hugeint * "{x}.s")')
+            total(f"{x}.sn", f'sum("{x}.s"::hugeint * "{x}.{weight}")')
+    return list(daily.values()), list(summed.values())
+
+
+def read(wide: pl.DataFrame, members: Sequence[Kpi], days: Sequence[int]) -> pl.DataFrame:
+    """Put the columns of BESIDE, named `<kpi>_low` and so on, in place of the sums; quantiles come later, with `limits`.
+
+    Args:
+        wide: a row per group with value, n and sums of each KPI.
+        members: the KPIs.
+        days: how many days each row reaches over, with and without incidents.
+    """
+    shared = alike(members)
+    added: dict[str, pl.Series] = {}
+    for one in members:
+        x = one.name if quantile(one) else shared[one.name]
+        for name, values in _beside(one, _Sums(wide, x), wide, np.asarray(days, dtype=np.float64)).items():
+            added[f"{one.name}_{name}"] = pl.Series(values, dtype=pl.Float64).fill_nan(None)
+    sums = [name for name in wide.columns if "." in name]
+    return wide.drop(sums).with_columns(**added)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    wide: pl.DataFrame
+    x: str
+
+    def __getitem__(self, name: str) -> intervals.Array:
+        found = self.wide[f"{self.x}.{name}"].cast(pl.Float64)
+        return found.fill_null(0.0 if name.startswith("on") else float("nan")).to_numpy()
+
+
+def _beside(one: Kpi, sums: _Sums, wide: pl.DataFrame, days: intervals.Array) -> dict[str, intervals.Array]:
+    n = wide[f"{one.name}_n"].cast(pl.Float64).fill_null(0.0).to_numpy()
+    nothing = np.full(len(n), np.nan)
+    found = dict.fromkeys(BESIDE, nothing)
+    with np.errstate(all="ignore"):
+        if one.statistic == "count":
+            return found | _of_days(sums, n, days)
+        total, clusters = sums["s"], (sums["days"], sums["ss"], sums["sn"], sums["nn"])
+        if one.statistic == "ratio":
+            rate = total / sums["w"]
+            spread = intervals.ratio_variance(total, sums["w"], *clusters)
+            m = np.minimum(n, np.where(spread == 0, n, rate * (1 - rate) / spread))
+            limits = intervals.wilson(rate, m)
+            return found | {"low": limits.low, "high": limits.high, "m": m}
+        mean = total / n
+        if one.statistic == "mean":
+            variance = np.maximum(sums["x2"] - n * mean**2, 0) / (n - 1)
+            skewness = (sums["x3"] / n - 3 * mean * sums["x2"] / n + 2 * mean**3) / variance**1.5
+            deff = intervals.design_effect(n, total, variance, *clusters)
+            scale = HOUR if one.unit == "hours" else 1.0
+            s = np.sqrt(variance) / scale
+            limits = intervals.mean_interval(mean / scale, s, np.where(variance > 0, skewness, 0.0), n, deff)
+            return {"low": limits.low, "high": limits.high, "error": s * np.sqrt(deff / n), "m": n / deff}
+        deff = intervals.design_effect(n, total, mean * (1 - mean), *clusters)
+        if quantile(one):
+            return found | {"m": n / deff}
+        limits = intervals.wilson(mean, n, deff)
+        return found | {"low": limits.low, "high": limits.high, "m": n / deff}
+
+
+def _of_days(sums: _Sums, n: intervals.Array, days: intervals.Array) -> dict[str, intervals.Array]:
+    """Standard error of a count from how days of the same weekday differ, at least that of independent arrivals."""
+    weekly = sum(sums[f"on{weekday}"] ** 2 for weekday in range(1, 8)) / (days / 7)
+    overall = n**2 / days
+    enough = days >= 14
+    spare = np.where(enough, days - 7, days - 1)
+    between = np.nan_to_num(sums["nn"]) - np.where(enough, weekly, overall)
+    variance = np.maximum(between / np.maximum(spare, 1), n / days)
+    return {"error": np.where(days >= 2, np.sqrt(days * variance), np.nan), "m": spare + 1}
+
+
+def ranked(rows: str, keys: Sequence[str], types: Sequence[str], members: Sequence[Kpi], kept: str) -> str:
+    """Compose the values at the ranks bound as `$<kpi>_low` and `$<kpi>_high`, one for each group bound as `$at_<key>`."""
+    shared = alike(members)
+    sorted_by = {
+        x: f'list_sort(list(kpi.{x}_each(i)) filter (where kpi.{x}_each(i) is not null)) as "{x}"'
+        for x in dict.fromkeys(shared.values())
+    }
+    grouped = f"group by {', '.join(f'i.{key}' for key in keys)}" if keys else ""
+    asked = [f"unnest($at_{key}::{type_}[]) as {key}" for key, type_ in zip(keys, types, strict=True)]
+    ends = [(one.name, end) for one in members for end in ("low", "high")]
+    asked += [f'unnest(${name}_{end}::bigint[]) as "{name}_{end}"' for name, end in ends]
+    same = " and ".join(["true", *(f"asked.{key} is not distinct from sorted.{key}" for key in keys)])
+    taken = [f'sorted."{shared[name]}"[nullif(asked."{name}_{end}", 0)] / 3600 as "{name}_{end}"' for name, end in ends]
+    return f"""
+with asked as (
+    select
+        {_lines(asked)}
+),
+sorted as (
+    select
+        {_lines([*(f"i.{key}" for key in keys), *sorted_by.values()])}
+    from (
+        {rows}
+    ) as i
+    {kept}
+    {grouped}
+)
+select
+    {_lines([*(f"asked.{key}" for key in keys), *taken])}
+from asked
+join sorted
+    on {same}
+"""
+
+
+def ranks(wide: pl.DataFrame, keys: Sequence[str], members: Sequence[Kpi]) -> dict[str, Any]:
+    """Give the values that `ranked` binds."""
+    bound: dict[str, Any] = {f"at_{key}": wide[key].to_list() for key in keys}
+    for one in members:
+        n, m = (wide[f"{one.name}_{part}"].cast(pl.Float64).fill_null(float("nan")).to_numpy() for part in ("n", "m"))
+        with np.errstate(all="ignore"):
+            found = intervals.quantile_ranks(np.nan_to_num(n), quantile(one) or 0.5, n / m)
+        bound |= {f"{one.name}_low": found.low.tolist(), f"{one.name}_high": found.high.tolist()}
+    return bound
