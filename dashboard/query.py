@@ -291,20 +291,22 @@ def values(
     scope: Scope = Scope(),
     by: Sequence[str] = (),
     grain: str | None = None,
+    *,
+    limits: bool = True,
 ) -> pl.DataFrame:
     """Ask for KPIs: the one query behind every number that anybody sees.
 
     Returns:
         The columns of `by`, `period` (with a grain: the bucket's first day), `kpi`, `value`, `n`, and the limits `low`
         and `high` of the 95 % interval of a mean, quantile or share of incidents; null where there is none (too few, or
-        all of one day). Buckets without incidents are there: 0 for counts, null otherwise.
+        all of one day) or none is asked for. Buckets without incidents are there: 0 for counts, null otherwise.
 
     Raises:
         QueryError: an unknown KPI, column or grain.
     """
     if grain is not None and grain not in periods.GRAINS:
         raise QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}{_nearest(grain, periods.GRAINS)}")
-    return _answers(warehouse, names, scope, tuple(by), grain, ()).drop("error", "m")
+    return _answers(warehouse, names, scope, tuple(by), grain, (), limits).drop("error", "m")
 
 
 def _answers(
@@ -314,6 +316,7 @@ def _answers(
     by: tuple[str, ...],
     grain: str | None,
     parts: tuple[Days, ...],
+    limits: bool,
 ) -> pl.DataFrame:
     """Answer by a grain, or for parts of time that do not overlap, each named by its first day; one query per fact and day."""
     groups: dict[tuple[str, str, bool], list[Kpi]] = {}
@@ -321,7 +324,9 @@ def _answers(
         one = kpi(warehouse, name)
         groups.setdefault((one.fact, one.counted_on, one.takes_last_day), []).append(one)
     found = [
-        (_stock if members[0].fact == "incident_days" else _flow)(warehouse, members, scope, by, grain, parts)
+        _stock(warehouse, members, scope, by, grain, parts)
+        if members[0].fact == "incident_days"
+        else _flow(warehouse, members, scope, by, grain, parts, limits)
         for members in groups.values()
     ]
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
@@ -425,24 +430,56 @@ def _flow(
     by: tuple[str, ...],
     grain: str | None,
     parts: tuple[Days, ...],
+    limits: bool,
 ) -> pl.DataFrame:
-    """KPIs over incidents that share the day they are counted at: one scan."""
+    """KPIs over incidents that share the day they are counted at: one scan, and one more for limits of quantiles."""
     rows = _flow_rows(warehouse, members, scope, by, grain, parts)
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""
-    text = evidence.query(rows.text, keys, _calls(members, "i"), members, kept)
-    wide = warehouse.frame(text, rows.values)
-    wide = evidence.read(wide, members, _days_of(warehouse, wide, scope, grain, parts))
-    if quantiles := [one for one in members if evidence.quantile(one)]:
-        types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
-        limits = evidence.ranked(rows.text, keys, types, quantiles, kept)
-        found = warehouse.frame(limits, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
-        wide = wide.drop(name for name in found.columns if name not in keys)
-        wide = wide.join(found, on=keys, how="left", nulls_equal=True) if keys else wide.hstack(found)
+    if limits:
+        text = evidence.query(rows.text, keys, _calls(members, "i"), members, kept)
+        wide = warehouse.frame(text, rows.values)
+        wide = evidence.read(wide, members, _days_of(warehouse, wide, scope, grain, parts))
+        wide = _with_ranked(warehouse, wide, members, rows, keys, by, kept)
+    else:
+        wide = warehouse.frame(_plain(rows.text, keys, _calls(members, "i"), kept), rows.values)
     wide = _named(wide, by)
     if grain or (parts and not by):
         wide = _filled(warehouse, wide, scope, by, grain, parts)
     return _long(wide, members, [*by, *(["period"] if grain or parts else [])])
+
+
+def _plain(rows: str, keys: Sequence[str], calls: Sequence[str], kept: str) -> str:
+    grouped = [f"i.{key}" for key in keys]
+    return f"""
+select
+    {_lines([*grouped, *calls])}
+from (
+    {rows}
+) as i
+{kept}
+{f"group by {_lines(grouped)}" if grouped else ""}
+"""
+
+
+def _with_ranked(
+    warehouse: Warehouse,
+    wide: pl.DataFrame,
+    members: Sequence[Kpi],
+    rows: _Filter,
+    keys: Sequence[str],
+    by: Sequence[str],
+    kept: str,
+) -> pl.DataFrame:
+    """Add the limits of quantiles: the values at ranks that are known only once the values are counted."""
+    quantiles = [one for one in members if evidence.quantile(one)]
+    if not quantiles:
+        return wide
+    types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
+    text = evidence.ranked(rows.text, keys, types, quantiles, kept)
+    found = warehouse.frame(text, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
+    wide = wide.drop(name for name in found.columns if name not in keys)
+    return wide.join(found, on=list(keys), how="left", nulls_equal=True) if keys else wide.hstack(found)
 
 
 def _days_of(
@@ -747,7 +784,7 @@ def trend(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) 
     """Give KPIs by bucket, each bucket with its verdict: may it be compared, and if not, why."""
     known = extents(warehouse, scope)
     found: dict[str, list[Point]] = {name: [] for name in names}
-    for row in values(warehouse, names, scope, grain=grain).iter_rows(named=True):
+    for row in values(warehouse, names, scope, grain=grain, limits=False).iter_rows(named=True):
         one = kpi(warehouse, row["kpi"])
         first = row["period"]
         bucket = Bucket(first, periods.following(first, grain) - timedelta(days=1))
@@ -827,7 +864,7 @@ def _pairs(
     warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...]
 ) -> dict[tuple[str, date], tuple[float | None, int]]:
     """Value and n by KPI and first day of the part."""
-    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)))
+    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), False)
     found = {(row["kpi"], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
     nothing = {name: 0.0 if kpi(warehouse, name).is_count else None for name in names}
     return {(name, since): (nothing[name], 0) for name in names for since, _ in parts} | found
@@ -877,7 +914,7 @@ def _members(
 ) -> dict[str, Members]:
     whole = scope.within(None, None)
     if one.fact == "incident_days":
-        frames = {name: _answers(warehouse, [one.name], whole, (name,), None, parts) for name in by}
+        frames = {name: _answers(warehouse, [one.name], whole, (name,), None, parts, False) for name in by}
         return {
             name: {(row[name], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
             for name, frame in frames.items()

@@ -162,7 +162,7 @@ class View:
 
     def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
         """A KPI for each member of a column."""
-        found: pl.DataFrame = self.ask("values", (name,), self.scope, by=(column,))
+        found: pl.DataFrame = self.ask("values", (name,), self.scope, by=(column,), limits=False)
         return [
             (filters.NONE if row[column] is None else str(row[column]), row["value"], row["n"])
             for row in found.iter_rows(named=True)
