@@ -8,16 +8,20 @@ from store.extents
 group by source;
 
 -- When the verdict on a source's history flips, all of its incidents are affected.
+create or replace temp table flipped as
+select verdicts.source
+from verdicts
+left join store.settings as settings
+    on settings.name = 'history:' || verdicts.source
+where coalesce(settings.value, 'false') <> verdicts.is_history::varchar;
+
 insert into changed
 select
     versions.source,
     versions.incident_id
 from store.versions as versions
-join verdicts
-    on verdicts.source = versions.source
-left join store.settings as settings
-    on settings.name = 'history:' || verdicts.source
-where coalesce(settings.value, 'false') <> verdicts.is_history::varchar;
+semi join flipped
+    on versions.source = flipped.source;
 
 delete from store.settings
 where name like 'history:%';
@@ -36,38 +40,58 @@ select
 from data_issues
 where rule = 'after_as_of';
 
--- An incident that a clone reopens.
-insert into changed
+-- Where the versions of the changed incidents stand: whole rows are read by place, which touches no others.
+create or replace temp table places as
 select
-    target.source,
-    target.incident_id
-from store.versions as clone
+    versions.rowid as place,
+    versions.source,
+    versions.incident_id,
+    versions.external_id,
+    versions.reopens_id
+from store.versions as versions
 semi join changed
-    on clone.source = changed.source
-    and clone.incident_id = changed.incident_id
-join store.versions as target
-    on target.source = clone.source
-    and clone.reopens_id in (target.incident_id, target.external_id)
-where clone.reopens_id is not null;
+    on versions.source = changed.source
+    and versions.incident_id = changed.incident_id;
 
--- Children, whose resolution may be their parent's.
-insert into changed
+-- What follows from theirs: an incident that a clone reopens, and children, whose resolution may be their parent's.
+create or replace temp table following as
 select
-    child.source,
-    child.incident_id
-from store.versions as child
-join (
-    select
-        versions.source,
-        unnest([versions.incident_id, versions.external_id]) as key
-    from store.versions as versions
-    semi join changed
-        on versions.source = changed.source
-        and versions.incident_id = changed.incident_id
-) as parent
-    on child.source = parent.source
-    and child.parent_id = parent.key
-where child.parent_id is not null;
+    affected.source,
+    affected.incident_id
+from (
+    select target.source, target.incident_id
+    from store.versions as target
+    semi join (select source, reopens_id from places where reopens_id is not null) as clone
+        on target.source = clone.source
+        and target.incident_id = clone.reopens_id
+    union
+    select target.source, target.incident_id
+    from store.versions as target
+    semi join (select source, reopens_id from places where reopens_id is not null) as clone
+        on target.source = clone.source
+        and target.external_id = clone.reopens_id
+    union
+    select child.source, child.incident_id
+    from store.versions as child
+    semi join (select source, unnest([incident_id, external_id]) as key from places) as parent
+        on child.source = parent.source
+        and child.parent_id = parent.key
+    where child.parent_id is not null
+) as affected
+anti join places
+    on affected.source = places.source
+    and affected.incident_id = places.incident_id;
+
+insert into places by name
+select
+    versions.rowid as place,
+    versions.source,
+    versions.incident_id,
+    versions.external_id
+from store.versions as versions
+semi join following
+    on versions.source = following.source
+    and versions.incident_id = following.incident_id;
 
 -- A number for each incident: what follows sorts and joins by it, not by two texts.
 create or replace temp table keys as
@@ -75,49 +99,43 @@ select
     source,
     incident_id,
     row_number() over () as key
-from (
-    select distinct
-        changed.source,
-        changed.incident_id
-    from changed
-    semi join store.versions as versions
-        on changed.source = versions.source
-        and changed.incident_id = versions.incident_id
-);
-
--- Of an incident's two newest versions, with and without a version number, the older one does not count.
-create or replace temp table outdated as
-select
-    numbered.source,
-    numbered.incident_id,
-    (coalesce(plain.updated_at, 'epoch'::timestamp), plain.as_of)
-        > (coalesce(numbered.updated_at, 'epoch'::timestamp), numbered.as_of)
-        as is_numbered
-from (
-    select source, incident_id, updated_at, as_of
-    from store.versions
-    where version_number is null
-) as plain
-join (
-    select source, incident_id, updated_at, as_of
-    from store.versions
-    where version_number is not null
-) as numbered
-    on plain.source = numbered.source
-    and plain.incident_id = numbered.incident_id
-semi join keys
-    on plain.source = keys.source
-    and plain.incident_id = keys.incident_id;
+from (select distinct source, incident_id from places);
 
 create or replace temp table current_versions as
 select
-    keys.key,
+    numbered.key,
     versions.*
 from store.versions as versions
-join keys
-    on versions.source = keys.source
-    and versions.incident_id = keys.incident_id
-anti join outdated
-    on versions.source = outdated.source
-    and versions.incident_id = outdated.incident_id
+join (
+    select
+        keys.key,
+        places.place
+    from places
+    join keys
+        on places.source = keys.source
+        and places.incident_id = keys.incident_id
+) as numbered
+    on versions.rowid = numbered.place;
+
+drop table places;
+
+-- Of an incident's two newest versions, with and without a version number, the older one does not count.
+delete from current_versions as versions
+using (
+    select
+        numbered.key,
+        (coalesce(plain.updated_at, 'epoch'::timestamp), plain.as_of)
+            > (coalesce(numbered.updated_at, 'epoch'::timestamp), numbered.as_of)
+            as is_numbered
+    from (select key, updated_at, as_of from current_versions where version_number is null) as plain
+    join (select key, updated_at, as_of from current_versions where version_number is not null) as numbered
+        on plain.key = numbered.key
+) as outdated
+where versions.key = outdated.key
     and (versions.version_number is not null) = outdated.is_numbered;
+
+-- Each incident by either of the keys that others know it by.
+create or replace temp view known_incidents as
+select key, source, incident_id as known_as from current_versions
+union
+select key, source, external_id as known_as from current_versions where external_id is not null;

@@ -86,7 +86,7 @@ select
     ) as from_value
 from (
     select
-        current_versions.key,
+        known_incidents.key,
         events.* exclude (source, incident_key),
         row_number() over course as step,
         last_value(
@@ -100,21 +100,17 @@ from (
             case when events.kind = 'group_assigned' then struct_pack(name := events.to_value) end
             ignore nulls
         ) over so_far as group_before
-    from (
-        select key, source, incident_id as known_as from current_versions
-        union
-        select key, source, external_id as known_as from current_versions where external_id is not null
-    ) as current_versions
+    from known_incidents
     join store.events as events
-        on events.source = current_versions.source
-        and events.incident_key = current_versions.known_as
+        on events.source = known_incidents.source
+        and events.incident_key = known_incidents.known_as
     window
         course as (
-            partition by current_versions.key
+            partition by known_incidents.key
             order by events.happened_at, events.sequence, events.event_id
         ),
         so_far as (
-            partition by current_versions.key
+            partition by known_incidents.key
             order by events.happened_at, events.sequence, events.event_id
             rows between unbounded preceding and 1 preceding
         )

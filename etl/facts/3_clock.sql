@@ -53,13 +53,13 @@ group by resolved.key;
 -- Later incidents that the source links as reopening an earlier one.
 create or replace temp table clones as
 select
-    current_versions.key,
+    known_incidents.key,
     count(*) as clone_count
-from current_versions
+from known_incidents
 join (select source, reopens_id from store.versions where reopens_id is not null) as clone
-    on clone.source = current_versions.source
-    and clone.reopens_id in (current_versions.incident_id, current_versions.external_id)
-group by current_versions.key;
+    on clone.source = known_incidents.source
+    and clone.reopens_id = known_incidents.known_as
+group by known_incidents.key;
 
 -- What a complete export no longer has was last seen before the first such export.
 create or replace temp table vanished as

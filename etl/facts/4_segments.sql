@@ -90,3 +90,11 @@ from (
 ) as parts
 where (until_at is null and (next_at is null or next_at > from_at))
     or (from_at < until_at and next_at > from_at);
+
+create or replace temp table holds as
+select
+    key,
+    sum(date_diff('second', from_at, until_at))::bigint as seconds_on_hold
+from stretches
+where kind = 'on_hold'
+group by key;

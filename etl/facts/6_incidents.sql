@@ -3,16 +3,21 @@
 create or replace temp table parents as
 select
     versions.source,
-    unnest([versions.incident_id, versions.external_id]) as key,
+    versions.known_as,
     coalesce(clocks.resolved_at, incidents.resolved_at) as resolved_at
-from store.versions as versions
-semi join (
-    select distinct source, parent_id
-    from current_versions
-    where parent_id is not null
-) as wanted
-    on versions.source = wanted.source
-    and wanted.parent_id in (versions.incident_id, versions.external_id)
+from (
+    select versions.source, versions.incident_id, versions.incident_id as known_as
+    from store.versions as versions
+    semi join (select source, parent_id from current_versions where parent_id is not null) as wanted
+        on versions.source = wanted.source
+        and versions.incident_id = wanted.parent_id
+    union
+    select versions.source, versions.incident_id, versions.external_id as known_as
+    from store.versions as versions
+    semi join (select source, parent_id from current_versions where parent_id is not null) as wanted
+        on versions.source = wanted.source
+        and versions.external_id = wanted.parent_id
+) as versions
 left join keys
     on versions.source = keys.source
     and versions.incident_id = keys.incident_id
@@ -28,7 +33,7 @@ select distinct versions.key
 from current_versions as versions
 join parents
     on versions.source = parents.source
-    and versions.parent_id = parents.key
+    and versions.parent_id = parents.known_as
 join clocks
     on versions.key = clocks.key
 where versions.parent_id not in (versions.incident_id, coalesce(versions.external_id, ''))
@@ -42,17 +47,6 @@ where versions.parent_id not in (versions.incident_id, coalesce(versions.externa
             and date_diff('second', parents.resolved_at, clocks.resolved_at) between 0 and 3600
         )
     );
-
-create or replace temp table holds as
-select
-    keys.key,
-    sum(date_diff('second', segments.from_at, segments.until_at)) filter (where segments.kind = 'on_hold')::bigint
-        as seconds_on_hold
-from store.segments as segments
-join keys
-    on segments.source = keys.source
-    and segments.incident_id = keys.incident_id
-group by keys.key;
 
 create or replace temp view judged as
 select

@@ -24,13 +24,21 @@ where staged_versions.incident_id = repeated.incident_id;
 insert into staged_versions
 select * from ranked;
 
--- The store's versions of the same incidents, and the staged ones that they contend with.
-create or replace temp table standing as
-select versions.* exclude (source)
+-- The store's versions of the same incidents, and the staged ones that they contend with. Whole rows are read by place,
+-- which touches no others.
+create or replace temp table places as
+select versions.rowid as place
 from store.versions as versions
 semi join staged_versions
     on versions.source = $source
     and versions.incident_id = staged_versions.incident_id;
+
+create or replace temp table standing as
+select
+    versions.rowid as place,
+    versions.* exclude (source)
+from store.versions as versions
+where rowid in (select place from places);
 
 create or replace temp table contenders as
 select staged_versions.*
@@ -85,7 +93,7 @@ join (
         content.incident_id,
         content.version_number is null as is_plain,
         to_json(content)::varchar as said
-    from (select * exclude (as_of) from standing) as content
+    from (select * exclude (place, as_of) from standing) as content
     semi join (select * from contests where is_tie) as ties
         on content.incident_id = ties.incident_id
 ) as theirs
@@ -104,7 +112,7 @@ select
 from (
     select * from contenders
     except
-    select * exclude (as_of) from standing
+    select * exclude (place, as_of) from standing
 );
 
 create or replace temp table replacing as
@@ -126,11 +134,14 @@ where contests.incident_id is null
     or contests.is_won
     or won_by_content.incident_id is not null;
 
-delete from store.versions as versions
-using replacing
-where versions.source = $source
-    and versions.incident_id = replacing.incident_id
-    and (versions.version_number is null) = replacing.is_plain;
+delete from store.versions
+where rowid in (
+    select standing.place
+    from standing
+    join replacing
+        on standing.incident_id = replacing.incident_id
+        and (standing.version_number is null) = replacing.is_plain
+);
 
 insert into store.versions by name
 select
