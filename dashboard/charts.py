@@ -20,6 +20,8 @@ MOST_SIGNS = 30
 _EPOCH = date(1970, 1, 1).toordinal()
 FEW = 5
 """Below this n a value is grey."""
+MOST_NOTES, NOTE_ROOM = 3, 130
+"""Names of known changes that stand below each other, and the pixels that one may take; the tooltip has all of it."""
 LABEL_ROOM = 92
 """Pixels that a name at the end of a line may take."""
 
@@ -107,6 +109,13 @@ class Point(NamedTuple):
     name: str
     flag: str = ""
     reason: str = ""
+
+
+class Note(NamedTuple):
+    """A known change, to be marked where it happened."""
+
+    day: date
+    text: str
 
 
 class Series(NamedTuple):
@@ -373,6 +382,7 @@ def trend(
     height: int = HEIGHT,
     click: bool = False,
     bars: bool = False,
+    notes: Sequence[Note] = (),
 ) -> alt.LayerChart:
     """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade."""
     tints = tints or {}
@@ -388,8 +398,38 @@ def trend(
         layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours)
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
-    layers.append(_hover(series, unit, x, click))
+    layers += _noted(notes, points, colours, x)
+    layers.append(_hover(series, unit, x, click, notes))
     return dressed(alt.layer(*layers), colours, height)
+
+
+def within(notes: Sequence[Note], points: Sequence[Point]) -> list[Note]:
+    """Give the known changes that fall into a trend."""
+    return [note for note in notes if points[0].since <= note.day <= points[-1].until]
+
+
+def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: TimeAxis) -> list[Any]:
+    """Mark each known change by a line with its name at the top; names of neighbours stand below each other."""
+    layers: list[Any] = []
+    middle = points[0].since + (points[-1].until - points[0].since) / 2
+    for at, note in enumerate(within(notes, points)):
+        data = alt.Data(values=[{"at": _stamp(note.day), "text": note.text}])
+        layers.append(
+            alt.Chart(data).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
+        )
+        is_left = note.day < middle
+        style = _text(
+            colours,
+            fontSize=11,
+            align="left" if is_left else "right",
+            dx=4 if is_left else -4,
+            dy=9 + 13 * (at % MOST_NOTES),
+            limit=NOTE_ROOM,
+        )
+        for strip in ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {}):
+            text = alt.Chart(data).mark_text(**{**style, **strip})
+            layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text="text:N"))
+    return layers
 
 
 def _heights(points: Sequence[Point]) -> list[float]:
@@ -514,7 +554,7 @@ def _ends(
     return alt.layer(*layers)
 
 
-def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool) -> Any:
+def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool, notes: Sequence[Note]) -> Any:
     """An invisible column per period: the whole of it answers to the pointer, not only the thin line."""
     rows = []
     for at, point in enumerate(series[0].points):
@@ -529,7 +569,8 @@ def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool) -> An
             row[line.name] = (
                 "no value" if there.value is None else f"{unit.say(there.value)} (n {words.number(there.n)})"
             )
-        row["Note"] = point.reason or point.flag
+        known = [f"{words.day(note.day)}: {note.text}" for note in notes if point.since <= note.day <= point.until]
+        row["Note"] = "; ".join(filter(None, [point.reason or point.flag, *known]))
         if click:
             row["Click"] = "to see the incidents"
         rows.append(row)

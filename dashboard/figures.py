@@ -53,8 +53,14 @@ def develop(
         return None
     first = next(iter(lines))
     kind = here.kind(first)
-    chart = charts.trend(series, unit(here, first, axis), here.colours, log=log, click=click, bars=bars, height=height)
+    notes = here.notes
+    chart = charts.trend(
+        series, unit(here, first, axis), here.colours, log=log, click=click, bars=bars, height=height, notes=notes
+    )
     said = " ".join(finding(line.name, line.points, kind) for line in series)
+    if known := charts.within(notes, series[0].points):
+        marked = words.listing([f"{note.text} on {words.day(note.day)}" for note in known], most=9)
+        said += f" Known changes: {marked}."
     is_stock = here.kpi(first).fact != "incidents"
     subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
     shaded = charts.flagged(series[0].points)

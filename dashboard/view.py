@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, filters, fitness, ledger, periods, query, reconciler, sentences, words
+from dashboard import charts, control, filters, fitness, ledger, periods, query, reconciler, sentences, words
 from dashboard.query import Scope
 
 DAY = timedelta(days=1)
@@ -21,7 +21,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, fitness, ledger, reconciler)
+DOORS = (query, fitness, ledger, reconciler, control)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""
@@ -159,6 +159,12 @@ class View:
             )
             for point in found
         )
+
+    @property
+    def notes(self) -> tuple[charts.Note, ...]:
+        """The known changes that concern any of what is shown."""
+        found: list[control.KnownChange] = self.ask("known_changes", self.scope)
+        return tuple(charts.Note(change.day, change.text) for change in found)
 
     def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
         """A KPI for each member of a column."""

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import calendars, sources
+from etl import annotation, calendars, sources
+from etl.annotation import Annotation, AnnotationError
 from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
 from etl.pull import Access, Secret
@@ -25,7 +26,7 @@ class ConfigError(Exception):
 
 DEFAULT_REJECTED_SHARE = 0.01
 
-TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules")
+TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations")
 SOURCE_KEYS = (
     "kind",
     "files",
@@ -113,6 +114,8 @@ class Config:
     sources: Mapping[str, Source] = field(default_factory=dict)
     calendars: Calendars | None = None
     """None where there is no configuration: those that the warehouse has stay. A file that names none removes them."""
+    annotations: tuple[Annotation, ...] | None = None
+    """Known changes; None where there is no configuration: those that the warehouse has stay."""
 
 
 def read(path: Path) -> Config:
@@ -153,6 +156,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         keep,
         {name: source(name, section, path.parent, f"{path}: [sources.{name}]") for name, section in sections.items()},
         _calendars(given, path),
+        _annotations(given, path),
     )
 
 
@@ -160,6 +164,13 @@ def _calendars(given: Mapping[str, Any], path: Path) -> Calendars:
     try:
         return calendars.parse(given.get("calendars", {}), given.get("calendar_rules", []))
     except CalendarError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _annotations(given: Mapping[str, Any], path: Path) -> tuple[Annotation, ...]:
+    try:
+        return annotation.parse(given.get("annotations", []))
+    except AnnotationError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

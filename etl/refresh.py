@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 
 from etl import archive, calendars, catalog, incident, publish, sources, store
+from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
 from etl.calendars import CalendarError, Calendars
 from etl.config import Config, ConfigError, Source
@@ -36,6 +37,7 @@ class Stated(NamedTuple):
 
     zone: str | None = None
     calendars: Calendars | None = None
+    annotations: Sequence[Annotation] | None = None
 
 
 class RefreshError(Exception):
@@ -110,7 +112,7 @@ def refresh(
 
 
 def _stated(config: Config | None) -> Stated:
-    return Stated(config.timezone, config.calendars) if config is not None else Stated()
+    return Stated(config.timezone, config.calendars, config.annotations) if config is not None else Stated()
 
 
 def load(
@@ -190,6 +192,7 @@ def _run(
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         store.keep_calendars(con, stated.calendars)
         archive.keep_calendars(raw, store.setting(con, "calendars") or "")
+        store.keep_annotations(con, stated.annotations)
         for source, files in wanted:
             taken += _take_in(con, raw, source, files, pulls.get(source.name), reports[source.name], progress)
         failed = [report for report in reports.values() if report.outcome == "failed"]
@@ -294,6 +297,8 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
         kept = stated.calendars if stated.calendars is not None else calendars.recall(archive.calendars(raw))
         store.keep_calendars(con, kept)
         archive.keep_calendars(raw, kept.said)
+        store.append(con, "annotations", carried.annotations)
+        store.keep_annotations(con, stated.annotations)
         for entry in entries:
             read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
         _note_unreachable(reports, carried.inputs, {entry.key for entry in entries})
@@ -323,18 +328,26 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
 
 
 class _Carried(NamedTuple):
-    """What a rebuild takes over: the zone, the number, the record of runs, which inputs and calendars there were."""
+    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, calendars and known changes there were."""
 
     zone: str | None
     version: int
     runs: pl.DataFrame
     inputs: dict[tuple[str, str], str]
     calendars: str | None
+    annotations: pl.DataFrame
 
 
 def _carried(data: Path) -> _Carried:
     """Ask the store, or, if it is gone or damaged, the published file."""
-    nothing = _Carried(None, 0, pl.DataFrame(schema=incident.schema(store.RUNS)), {}, None)
+    nothing = _Carried(
+        None,
+        0,
+        pl.DataFrame(schema=incident.schema(store.RUNS)),
+        {},
+        None,
+        pl.DataFrame(schema=incident.schema(store.ANNOTATIONS)),
+    )
     for file in (_store_file(data), publish.file(data)):
         if file is None or not file.exists():
             continue
@@ -354,7 +367,11 @@ def _carried(data: Path) -> _Carried:
             except (duckdb.Error, ValueError):
                 # A store of another schema: what it calls a run is not ours.
                 runs, inputs = nothing.runs, {}
-            return _Carried(zone, int(version), runs, inputs, store.setting(con, "calendars"))
+            try:
+                known = incident.conform(con.sql("select * from annotations").pl(), store.ANNOTATIONS)
+            except (duckdb.Error, ValueError):
+                known = nothing.annotations
+            return _Carried(zone, int(version), runs, inputs, store.setting(con, "calendars"), known)
         finally:
             con.close()
     return nothing

@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from etl import calendars, incident
+from etl.annotation import Annotation
 from etl.calendars import Calendars
 from etl.incident import Field
 from etl.sources import Canonical
@@ -87,6 +88,17 @@ INPUTS = (
     Field("rows_rejected", "bigint", "Rows of it that did not"),
     Field("issues", "bigint", "Odd things noted while reading it"),
 )
+ANNOTATIONS = (
+    Field("annotated_on", "date", "Day of the change, in the reporting zone"),
+    Field("text", "varchar", "What changed, in words"),
+    Field("splits_baseline", "boolean", "What came before is no yardstick for what came after"),
+    Field("source", "varchar[]", "Sources that it concerns; null for all"),
+    Field("priority", "varchar[]", "Priorities that it concerns; null for all"),
+    Field("assignment_group", "varchar[]", "Assignment groups that it concerns; null for all"),
+    Field("service", "varchar[]", "Services that it concerns; null for all"),
+    Field("category", "varchar[]", "Categories that it concerns; null for all"),
+    Field("channel", "varchar[]", "Channels that it concerns; null for all"),
+)
 PUBLIC = {
     "incidents": ("Incident, excluded ones too", incident.INCIDENT),
     "incident_events": ("Thing that happened to an incident", incident.EVENT),
@@ -94,6 +106,7 @@ PUBLIC = {
     "rejected_rows": ("Row of an export that did not get in", REJECTS),
     "refresh_runs": ("Run and source", RUNS),
     "sources": ("Source", SOURCES),
+    "annotations": ("Known change that the configuration names", ANNOTATIONS),
 }
 """Public tables: what one row of each is, and its columns."""
 VIEWS = {
@@ -323,6 +336,19 @@ def keep_calendars(con: duckdb.DuckDBPyConnection, wanted: Calendars | None) -> 
     put_setting(con, "calendars", kept.said)
     put_setting(con, "calendars:fingerprint", kept.fingerprint)
     con.execute("insert into changed select source, incident_id from store.versions")
+
+
+def keep_annotations(con: duckdb.DuckDBPyConnection, wanted: Iterable[Annotation] | None) -> None:
+    """Have the store name these known changes; those that it has, where nothing is said of any."""
+    if wanted is None:
+        return
+    con.execute("delete from main.annotations")
+    for one in wanted:
+        parts = [[str(value) for value in values] or None for values in one[3:]]
+        con.execute(
+            "insert into main.annotations values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [one.annotated_on, one.text, one.splits_baseline, *parts],
+        )
 
 
 def _table(name: str, fields: tuple[Field, ...]) -> str:

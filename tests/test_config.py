@@ -67,6 +67,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
             )
         },
         calendars=Calendars(),
+        annotations=(),
     )
 
 
@@ -82,7 +83,8 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         ),
         (
             "timezon = 'UTC'",
-            "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules; did you mean 'timezone'?",
+            "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules, "
+            "annotations; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),
