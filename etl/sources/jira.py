@@ -2,31 +2,44 @@
 
 Follows the vendor's documents "The Jira Cloud platform REST API" (v3: `/search/jql`, `/changelog/bulkfetch`), "Jira
 Server platform REST API reference" (v2: `/search` with `expand=changelog`), "Jira Service Management REST API"
-(`/request/{key}/sla`), and the CSV as the issue navigator writes it.
+(`/request/{key}/sla`), and the CSV as the issue navigator writes it. The interfaces were tested against a stand-in that
+is written from these, never against the vendor's own servers.
 
-Reads: issues, their whole change log (state, assignee, priority, group; who did it, and whether that was an app), SLA
-fields. Needs the right to browse the projects; a project or an issue that its security level hides is not there, and
-nothing says so. Limits: the CSV has no history and no zone (that of the person who exported); JQL reads dates in the zone
-of the user whose token it is, to the minute. Cannot know: escalations (Jira records none), the channel and the assignment
-group unless a custom field has them, and what was deleted: a deleted issue is just absent.
+Reads: issues, their whole change log (state, assignee, priority, group; who did it, and whether that was an app), and the
+verdicts on the SLA "Time to resolution" (`fields.sla_met` names another, or a custom field). Cloud takes `user` (an
+e-mail address) and `token`; Data Center a personal access token as `token`, or `user` and `password`. `filter` is JQL.
+
+Needs the right to browse the projects; SLAs need an agent of the service desk, and are unknown to others. Limits: JQL
+reads dates in the zone of the user whose token it is, to the minute, and Cloud's search shows a change some minutes late:
+leave `overlap_minutes` at 15 or more. SLAs cost a request for each request that changed. The CSV has no history, and its
+zone is that of the person who exported it.
+
+Cannot know: comments (no change log has them), escalations (Jira records none), the channel and the assignment group
+unless a custom field has them, a breach of an open issue before its next change. A deleted issue is just absent: ids are
+compared every `sweep_hours`, and what the user may no longer see counts as deleted, too, until it is seen to change
+again. A moved issue has a new key: the old one is excluded as a duplicate.
 
 An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`, `.excluded`;
-custom fields under `.fields`, as `service = "customfield_10042"` or, of a CSV, `channel = "Custom field (Channel)"`.
+custom fields are named under `.fields` by id or name, as `service = "customfield_10042"` or, of a CSV,
+`channel = "Custom field (Channel)"`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from etl import stamps
 from etl.incident import (
     CHANNELS,
+    ISSUE,
     PRIORITIES,
     SNAPSHOT,
     STATES,
@@ -35,6 +48,7 @@ from etl.incident import (
     schema,
     state_change,
 )
+from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_key, by_one, by_token
 from etl.reading import LINE, Export
 from etl.shaping import (
     History,
@@ -118,6 +132,8 @@ EXCLUDED: dict[str, str] = {"duplicate": "duplicate"}
 
 AUTOMATION = ("automation for jira", "jira automation", "jira service management widget", "system")
 """Names of the vendor's own actors; Cloud says `accountType: app` besides."""
+
+REFERENCES = ("fields", "sla", "sweep")
 
 READING = {"repeated_columns": "list"}
 """The CSV has a column of one name for each label, component and watcher."""
@@ -269,7 +285,252 @@ EXAMPLE: dict[str, bytes] = {
         }
     ).encode(),
 }
+EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
+    "issues": json.loads(EXAMPLE["issues.json"])["issues"],
+    "histories": json.loads(EXAMPLE["changelogs.json"])["issueChangeLogs"],
+    "sla": [{"issue": "SUP-7", "name": "Time to resolution", "completedCycles": [{"breached": False}]}],
+    "missing": [{"key": "SUP-6", "found": None, "at": "2024-01-30T10:00:00Z"}],
+}
 EXAMPLE_OPTIONS: dict[str, str] = {"timezone": "Europe/Berlin"}
+
+
+PAGE = 100
+BATCH = 500
+"""Issues whose change logs are asked for at once; the interface takes 1,000."""
+ASKED = (
+    "summary",
+    "status",
+    "priority",
+    "issuetype",
+    "project",
+    "components",
+    "labels",
+    "assignee",
+    "reporter",
+    "creator",
+    "created",
+    "updated",
+    "resolutiondate",
+    "resolution",
+    "parent",
+)
+BARE = ("created",)
+RESOLUTION_TARGET = "time to resolution"
+"""The SLA that is a verdict on the resolution; `fields.sla_met` may name another."""
+
+
+def whoami(pull: Pull) -> str:
+    """Say as whom the token is accepted."""
+    return str(_myself(_client(pull)).get("displayName"))
+
+
+def _client(pull: Pull) -> Client:
+    """Cloud knows e-mail address and API token, Data Center a personal access token."""
+    if pull.access.user is not None:
+        return pull.client(Basic(secret="token" if pull.access.password is None else "password"))
+    return pull.client(Token("Authorization", "Bearer {}"))
+
+
+def _myself(client: Client) -> dict[str, Any]:
+    answer = client.get("rest/api/2/myself")
+    if not isinstance(answer.document, dict) or "timeZone" not in answer.document:
+        raise client.error(f"{answer.request} does not say who we are; is `url` the address of a Jira?")
+    return answer.document
+
+
+@dataclass(frozen=True)
+class _Search:
+    """How issues are searched for, in Cloud or Data Center."""
+
+    client: Client
+    is_cloud: bool
+    zone: ZoneInfo
+    """In which JQL reads dates."""
+    filter: str | None
+    fields: tuple[str, ...]
+    page: int
+    """The number of issues that an answer has at most."""
+
+    def changed(self, since: datetime | None) -> str:
+        """Write JQL that is bounded, as Cloud wants it, in an order that no update changes."""
+        own = re.sub(r"(?i)\border\s+by\b.*$", "", self.filter or "").strip()
+        bound = f"updated >= {_minute(_bound(since or datetime(1971, 1, 1), self.zone), self.zone)}"
+        return f"{f'({own}) AND ' if own else ''}{bound} ORDER BY created ASC, key ASC"
+
+    def pages(self, jql: str, fields: tuple[str, ...], start: Any) -> Iterator[Page]:
+        """Search: Cloud by the token of `/search/jql`; Data Center by the creation of the last issue seen.
+
+        A number of rows to skip would miss an issue whenever an earlier one is deleted meanwhile.
+        """
+        if self.is_cloud:
+            document = {"jql": jql, "fields": list(fields), "maxResults": self.page}
+            return by_token(
+                self.client, "rest/api/3/search/jql", document, "issues",
+                start=start, name="nextPageToken", token=self._next, post=True,
+            )  # fmt: skip
+
+        def ask(created: str | None, number: int) -> tuple[str, dict[str, Any]]:
+            at = instant(created)
+            after = f"created >= {_minute(at, self.zone)} AND " if at else ""
+            # With `number`, the same bound is asked for page by page.
+            paged = {"startAt": number * self.page, "maxResults": self.page}
+            return "rest/api/2/search", {**self.one(fields), "jql": f"{after}{jql}", **paged}
+
+        def minute(record: Mapping[str, Any]) -> str:
+            created = instant(record["fields"]["created"])
+            if created is None:
+                raise self.client.error(
+                    f"issue {record.get('key')}: created {record['fields']['created']!r} is no stamp"
+                )
+            return f"{_bound(created, self.zone).isoformat()}Z"
+
+        return by_key(self.client, ask, "issues", minute, identity=lambda record: record["id"], start=start)
+
+    def one(self, fields: tuple[str, ...]) -> dict[str, str]:
+        """Say what is wanted of an issue; Data Center gives its change log with it."""
+        return {"fields": ",".join(fields), **({} if self.is_cloud or fields == BARE else {"expand": "changelog"})}
+
+    def _next(self, answer: Answer) -> str | None:
+        # A token that was revoked makes some instances answer like a site that everybody may read: with 200, and less.
+        if "FAILED" in answer.headers.get("X-Seraph-LoginReason", ""):
+            raise self.client.error(f"{answer.request} answered as to nobody in particular; check user and token")
+        token = answer.document.get("nextPageToken")
+        if not token and answer.document.get("isLast") is False:
+            raise self.client.error(f"{answer.request} says that more follows, but not how to get it")
+        return str(token) if token else None
+
+
+def _bound(at: datetime, zone: ZoneInfo) -> datetime:
+    """The whole minute up to a UTC instant whose local reading nobody can mistake: before clocks went back, if need be."""
+    at = at.replace(second=0, microsecond=0)
+    while True:
+        local = at.replace(tzinfo=UTC).astimezone(zone)
+        if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+            return at
+        at -= timedelta(minutes=1)
+
+
+def _minute(at: datetime, zone: ZoneInfo) -> str:
+    """JQL reads a date in the user's zone, to the minute."""
+    return f'"{at.replace(tzinfo=UTC).astimezone(zone):%Y/%m/%d %H:%M}"'
+
+
+def fetch(pull: Pull) -> None:
+    """Pull the issues that changed, their change logs and SLAs; now and then compare the ids that there are."""
+    client = _client(pull)
+    is_cloud = client.get("rest/api/2/serverInfo").document.get("deploymentType") == "Cloud"
+    zone = ZoneInfo(_myself(client)["timeZone"])
+    pull.keep("fields", lambda _: _named_fields(client, pull.options))
+    told = _resolved(pull.options, list(pull.kept("fields"))).fields
+    custom = {name for field, name in told.items() if field != "sla_met" or name.startswith("customfield_")}
+    page = PAGE if is_cloud else _granted(client)
+    search = _Search(client, is_cloud, zone, pull.access.filter, (*ASKED, *sorted(custom)), page)
+    changed = search.changed(pull.since)
+    pull.keep("issues", lambda start: search.pages(changed, search.fields, start))
+    if pull.sweep_is_due:
+        _sweep(pull, search)
+    records = sorted({*_brief(pull.kept("issues")), *_brief(pull.kept("appeared"))})
+    if is_cloud:
+        ids = [str(id_) for id_, _, _ in records]
+        pull.keep("histories", lambda start: _histories(client, ids, start))
+    target = told.get("sla_met", RESOLUTION_TARGET)
+    if not target.startswith("customfield_"):
+        keys = [key for _, key, kind in records if kind == "service_desk"]
+        pull.keep("sla", lambda start: _slas(client, keys, target.lower(), start))
+
+
+def _named_fields(client: Client, options: Options) -> Iterator[Page]:
+    """Keep id and name of the fields that the configuration names by either."""
+    wanted = {name.lower() for name in options.fields.values()}
+    if wanted:
+        answer = client.get("rest/api/2/field")
+        found = [{"id": str(field["id"]), "name": str(field["name"])} for field in answer.document or ()]
+        kept = [field for field in found if wanted & {field["id"].lower(), field["name"].lower()}]
+        sla = options.fields.get("sla_met", "").lower()
+        lost = sorted(wanted - {sla} - {name.lower() for field in kept for name in field.values()})
+        if lost:
+            names = [name for field in found for name in (field["id"], field["name"])]
+            raise client.error(
+                f"[sources.{options.source}.fields] names '{lost[0]}', which is no field of this Jira{nearest(lost[0], names)}"
+            )
+        yield Page(kept, answer.request, None)
+
+
+def _resolved(options: Options, fields: Iterable[Mapping[str, Any]]) -> Options:
+    """Give the options with ids in the place of fields' names; an SLA keeps its name."""
+    ids = {field["name"].lower(): field["id"] for field in fields}
+    named = {ours: name if ours == "sla_met" else ids.get(name.lower(), name) for ours, name in options.fields.items()}
+    return replace(options, fields=named)
+
+
+def _granted(client: Client) -> int:
+    """Data Center cuts a page to what its administrator allows, and says so."""
+    answer = client.get("rest/api/2/search", {"fields": "created", "maxResults": PAGE})
+    return min(int(answer.document.get("maxResults") or PAGE), PAGE)
+
+
+def _sweep(pull: Pull, search: _Search) -> None:
+    """Ask what became of issues that a search no longer finds, and for those that it finds only now."""
+    everything = search.changed(pull.access.since)
+    pull.keep("sweep", lambda start: search.pages(everything, BARE, start))
+    there, known = {record["key"] for record in pull.kept("sweep")}, pull.known()
+    if known and not there:
+        raise search.client.error(
+            f"finds none of our {len(known)} issues any more; check `filter` and the user's rights"
+        )
+    missing = sorted(known - there)
+    at = f"{pull.as_of.isoformat()}Z"
+
+    def became(key: str, answer: Answer) -> list[dict[str, Any]]:
+        return [{"key": key, "found": answer.document["key"] if answer.document else None, "at": at}]
+
+    def issue(_: str, answer: Answer) -> list[dict[str, Any]]:
+        return [answer.document] if answer.document else []
+
+    def asked(fields: tuple[str, ...]) -> Any:
+        return lambda key: (f"rest/api/2/issue/{key}", search.one(fields))
+
+    pull.keep("missing", lambda start: by_one(search.client, missing, asked(BARE), became, start=start))
+    appeared = sorted(there - known - {key for _, key, _ in _brief(pull.kept("issues"))})
+    pull.keep("appeared", lambda start: by_one(search.client, appeared, asked(search.fields), issue, start=start))
+    pull.swept()
+
+
+def _brief(records: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str, str]]:
+    """Give id, key and the kind of project of issues."""
+    for record in records:
+        project = record["fields"].get("project") or {}
+        yield int(record["id"]), record["key"], project.get("projectTypeKey") or ""
+
+
+def _histories(client: Client, ids: list[str], start: Any) -> Iterator[Page]:
+    """Ask for the change logs of many issues at once; one issue's may go over several pages."""
+    at, token = start or (0, None)
+    while at < len(ids):
+        asked = {"issueIdsOrKeys": ids[at : at + BATCH], "maxResults": 1000}
+        answer = client.post("rest/api/3/changelog/bulkfetch", {**asked, **({"nextPageToken": token} if token else {})})
+        token = answer.document.get("nextPageToken")
+        if not token:
+            at += BATCH
+        yield Page(answer.document.get("issueChangeLogs") or [], answer.request, [at, token])
+
+
+def _slas(client: Client, keys: list[str], target: str, start: Any) -> Iterator[Page]:
+    """Ask for the SLAs of each request; an issue that is no request (404), or not ours as an agent (403), has none."""
+
+    def targets(key: str, answer: Answer) -> list[dict[str, Any]]:
+        if answer.document is None:
+            return []
+        if answer.document.get("isLastPage") is False:
+            raise client.error(
+                f"{answer.request} has more SLAs than fit a page; name the SLA's field in `fields.sla_met`"
+            )
+        return [{"issue": key, **sla} for sla in answer.document["values"] if str(sla.get("name")).lower() == target]
+
+    def ask(key: str) -> tuple[str, dict[str, int]]:
+        return f"rest/servicedeskapi/request/{key}/sla", {"limit": PAGE}
+
+    return by_one(client, keys, ask, targets, start=start, at_once=4, forbidden=True)
 
 
 @dataclass(frozen=True)
@@ -280,7 +541,12 @@ class Plan:
     options: Options
     formats: Mapping[str, stamps.Format]
     zone: str
-    is_changelog: bool
+    stream: str | None
+    """Issues, histories or missing; None for issues in a file."""
+    targets: Mapping[str, bool]
+    """Issue -> the verdict on its resolution targets, where it is final."""
+    group_names: frozenset[str] = frozenset()
+    """What a change log may call the field that holds the assignment group."""
     knows_resolving: bool = True
 
     @property
@@ -303,8 +569,14 @@ def prepare(export: Export, options: Options) -> Plan:
                 f"{options.source}: [sources.{options.source}.fields] names '{field}', which is not one of "
                 f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
             )
+    known = export.beside.get("fields", [])
+    options = _resolved(options, known)
+    group = options.fields.get("assignment_group", "").lower()
+    groups = frozenset({group, *(field["name"].lower() for field in known if field["id"] == group)} - {""})
     if "changeHistories" in export.columns:
-        return Plan(export.name, options, {}, "UTC", is_changelog=True, knows_resolving=False)
+        return Plan(export.name, options, {}, "UTC", "histories", {}, groups, knows_resolving=False)
+    if export.stream == "missing":
+        return Plan(export.name, options, {}, "UTC", "missing", {}, knows_resolving=False)
     columns = _columns(export.columns, options)
     is_csv = not any(column.startswith("fields.") for column in export.columns)
     for field, label in (("incident_id", "Issue key"), ("state", "Status"), ("opened_at", "Created")):
@@ -321,7 +593,8 @@ def prepare(export: Export, options: Options) -> Plan:
             )
     stamped = [column for field in STAMPS for column in columns[field]] if is_csv else []
     formats = stamps.decide(export.head(), stamped, export.chunks(), told=options.date_format, where=where)
-    return Plan(export.name, options, formats, stamps.check_zone(options.timezone or "UTC"), is_changelog=False)
+    zone = stamps.check_zone(options.timezone or "UTC")
+    return Plan(export.name, options, formats, zone, export.stream, _targets(export.beside.get("sla", ())), groups)
 
 
 def _columns(names: list[str], options: Options) -> dict[str, list[str]]:
@@ -348,8 +621,10 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         chunk: string columns and the line of each row.
         plan: what `prepare` found.
     """
-    if plan.is_changelog:
+    if plan.stream == "histories":
         return _changelogs(chunk, plan)
+    if plan.stream == "missing":
+        return _missing(chunk, plan)
     return _issues(chunk, plan)
 
 
@@ -399,7 +674,9 @@ def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "services": parts(text("service")),
             "tags": parts(text("tags")),
             "is_major": mapped(text("is_major"), _said_yes, pl.Boolean()),
-            "sla_met": _sla_met(chunk, columns["sla_met"]),
+            "sla_met": _sla_met(chunk, columns["sla_met"]).fill_null(
+                pl.Series([plan.targets.get(number) for number in ids], dtype=pl.Boolean)
+            ),
             "url": _address(coalesced(chunk, ["self"]), ids),
             "reports_acknowledgement": pl.repeat("acknowledged_at" in options.fields, chunk.height, eager=True),
             "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
@@ -410,8 +687,9 @@ def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     frame = frame.with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
     history = History(plan.file)
     if "changelog.histories" in chunk.columns:
+        _note_cut_off(verdicts, chunk)
+    if "changelog.histories" in chunk.columns or plan.stream is not None:
         _embedded(chunk.filter(verdicts.good), frame, plan, history)
-        _note_missing(verdicts, chunk)
     return Canonical(
         versions=conform(newest(frame), VERSION),
         snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
@@ -472,23 +750,37 @@ def _first_stop(text: str) -> Any:
     return min((stop for stop in stops if stop is not None), default=None)
 
 
+def _verdict(completed: list[dict[str, Any]], is_breached: bool | None) -> bool | None:
+    """Breached in any cycle, running or not, is no; ended in time and not running again, yes; else it is open."""
+    if is_breached or any(cycle.get("breached") for cycle in completed):
+        return False
+    return True if completed and is_breached is None else None
+
+
+def _targets(records: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Judge each issue by its resolution targets: met means all of them."""
+    verdicts: dict[str, list[bool | None]] = {}
+    for record in records:
+        ongoing = record.get("ongoingCycle")
+        found = _verdict(record.get("completedCycles") or [], ongoing.get("breached", False) if ongoing else None)
+        verdicts.setdefault(record["issue"], []).append(found)
+    return {issue: all(found) for issue, found in verdicts.items() if False in found or None not in found}
+
+
 def _sla_met(chunk: pl.DataFrame, columns: list[str]) -> pl.Series:
-    """The verdict of an SLA field: breached in any cycle, running or not, is no; ended in time and not running, yes."""
+    """The verdict of an SLA field."""
     completed = next((name for name in columns if name.lower().endswith(".completedcycles")), None)
-    base = completed.rsplit(".", 1)[0] if completed else next(iter(columns), "").split(".ongoingCycle")[0]
+    base = completed.rsplit(".", 1)[0] if completed else next(iter(columns), "")
     cycles = coalesced(chunk, [completed] if completed else []).fill_null("[]")
     running = coalesced(chunk, [f"{base}.ongoingCycle.breached"] if base else [])
-    verdicts: list[bool | None] = []
-    for text, breached in zip(cycles, running, strict=True):
-        ended = _cycles(text)
-        if breached == "true" or any(cycle.get("breached") for cycle in ended):
-            verdicts.append(False)
-        else:
-            verdicts.append(True if ended and breached is None else None)
-    return pl.Series(verdicts, dtype=pl.Boolean)
+    rows = zip(cycles, running, strict=True)
+    return pl.Series(
+        [_verdict(_cycles(text), None if breached is None else breached == "true") for text, breached in rows],
+        dtype=pl.Boolean,
+    )
 
 
-def _note_missing(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
+def _note_cut_off(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
     """Say of which issues the answer held only a part of the change log."""
     total = integer(coalesced(chunk, ["changelog.total"]))
     held = chunk["changelog.histories"].str.json_decode(pl.List(pl.Struct({"id": pl.String}))).list.len()
@@ -502,10 +794,10 @@ def _note_missing(verdicts: Verdicts, chunk: pl.DataFrame) -> None:
 
 
 def _embedded(chunk: pl.DataFrame, frame: pl.DataFrame, plan: Plan, history: History) -> None:
-    """Take the change logs that came inside the issues, each with the opening itself."""
+    """Take the opening of issues whose history is told, and the change logs that came inside them."""
     makers = coalesced(chunk, ["fields.creator.displayName"])
     kinds = _kinds(makers, coalesced(chunk, ["fields.creator.accountType"]), plan.options)
-    texts = chunk["changelog.histories"].fill_null("[]")
+    texts = coalesced(chunk, ["changelog.histories"]).fill_null("[]")
     rows = zip(
         chunk[LINE], frame["incident_id"], frame["external_id"], frame["opened_at"], makers, kinds, texts, strict=True
     )
@@ -531,6 +823,24 @@ def _changelogs(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     )
 
 
+def _missing(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    """Take what the tool said of issues that we have and a search no longer finds."""
+    history = History(plan.file)
+    rows = zip(coalesced(chunk, ["key"]), coalesced(chunk, ["found"]), coalesced(chunk, ["at"]), strict=True)
+    for key, found, at in rows:
+        if found is None:
+            history.add(key, f"{key}-gone", instant(at), "deleted")
+        elif found != key:
+            history.add(key, f"{key}-moved", instant(at), "merged", after=found)
+    return Canonical(
+        versions=pl.DataFrame(schema=schema(VERSION)),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=history.rejected,
+        issues=pl.DataFrame(schema=schema(ISSUE)),
+    )
+
+
 def _entries(
     entries: list[dict[str, Any]], key: str, number: str | None, line: int, plan: Plan, history: History
 ) -> None:
@@ -538,7 +848,6 @@ def _entries(
     options = plan.options
     state_of, priority_of = _states(options), lookup(PRIORITY, options.priority)
     hold_of = lookup(HOLD_REASON, options.hold_reason)
-    group_field = options.fields.get("assignment_group", "").lower()
     for entry in entries:
         happened_at = instant(entry.get("created"))
         if happened_at is None:
@@ -567,12 +876,15 @@ def _entries(
                 history.add(
                     key, event_id, happened_at, kind, before=from_state, after=to_state, hold_reason=hold_reason, **said
                 )
+            elif "key" in names and before:
+                # Moved to another project: what had the old number is the same issue.
+                history.add(before, f"{before}-moved", happened_at, "merged", after=after, **said)
             elif "assignee" in names:
                 history.add(key, event_id, happened_at, "assigned", before=before, after=after, **said)
             elif "priority" in names:
                 was, now = (priority_of(word) if word else None for word in (before, after))
                 history.add(key, event_id, happened_at, "priority", before=_text(was), after=_text(now), **said)
-            elif group_field and group_field in names:
+            elif plan.group_names & names:
                 group: dict[str, Any] = {"before": before, "after": after, "assignment_group": after}
                 history.add(key, event_id, happened_at, "group_assigned", **group, **said)
             else:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import polars as pl
 import pytest
+from standins import FAULTS, IMPATIENT, SCHEDULES, VARIABLE, Faults, merged, pulled, warehoused
+from standins.desk import Ticket, compare, compare_warehouse
+from standins.jira import DataCenter, Jira
 
 from etl import sources
+from etl.pull import Access, Pull, PullError, Secret
 from etl.reading import open_exports
 from etl.sources import Canonical, Options, SourceError
 
@@ -197,3 +206,126 @@ def test_a_real_export_agrees_with_the_standard_librarys_reading_of_it(shared: P
     unmapped = normalised(file, timezone="UTC")
     assert unmapped.rejected["value"].unique().to_list() == ["Patch Available"]
     assert unmapped.rejected.height == 41
+
+
+FIELDS = {"assignment_group": "Team"}
+PULLED = Options("desk", timezone="UTC", fields=FIELDS)
+KINDS = {"cloud": (Jira, {"user": "me@example.com"}, SCHEDULES), "data center": (DataCenter, {}, SCHEDULES // 4)}
+
+
+def issue_key(record: Mapping[str, Any]) -> str | None:
+    return record["key"] if "fields" in record else None
+
+
+def verdict(desk: Jira, ticket: Ticket) -> bool | None:
+    if ticket.number % 3 == 0 or ticket.number % 5 == 0:
+        return None
+    return False if desk.is_breached(ticket) else True if ticket.state in ("resolved", "closed") else None
+
+
+def version(desk: Jira, ticket: Ticket) -> tuple[Any, ...]:
+    stamps = (ticket.opened_at, ticket.updated_at, ticket.resolved_at)
+    return (ticket.state, ticket.priority, ticket.assignee, ticket.group, ticket.caller, *stamps, verdict(desk, ticket))
+
+
+COLUMNS_OF_A_VERSION = (
+    "state", "priority", "assignee", "assignment_group", "caller", "opened_at", "updated_at", "resolved_at", "sla_met",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources.source("jira"), "BATCH", 8)
+    made_by, access, schedules = KINDS[kind]
+    struck: Counter[str] = Counter()
+    desks, pulls = [], []
+    for seed in range(schedules):
+        desk = made_by(seed)
+        told = {"between": desk.works, "struck": struck, "known": issue_key, "sweep": timedelta(0), **access}
+        pulls.append(pulled("jira", desk, tmp_path / str(seed), seed, options=PULLED, **told))
+        desks.append(desk)
+    made = merged("jira", pulls, tmp_path / "all", PULLED)
+    compare(made, desks, version, *COLUMNS_OF_A_VERSION)
+    assert set(struck) == set(FAULTS)
+    # What became of those that are there no more.
+    gone = {id_ for desk in desks for id_ in desk.gone()}
+    moved = {
+        desk.key(number, is_moved=False): desk.key(number, is_moved=True) for desk in desks for number in desk.moved
+    }
+    said = {row["incident_key"]: row for row in made.events.values() if row["kind"] in ("deleted", "merged")}
+    assert set(made.versions) & gone <= set(said)
+    assert set(said) <= gone
+    merges = {key: row["to_value"] for key, row in said.items() if row["kind"] == "merged"}
+    assert merges.items() <= moved.items()
+    assert merges
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_over_a_real_socket_the_warehouse_equals_the_tool(kind: str, tmp_path: Path) -> None:
+    made_by, access, _ = KINDS[kind]
+    desk = made_by(7)
+    compare_warehouse(warehoused("jira", desk, tmp_path, fields=FIELDS, **access), desk)
+
+
+def pull_of(desk: Jira, folder: Path, state: Mapping[str, Any] | None = None, **more: Any) -> Pull:
+    os.environ[VARIABLE] = desk.token
+    access = Access(desk.url, token=Secret(env=VARIABLE), user="me@example.com" if desk.is_cloud else None)
+    transport = more.pop("transport", Faults(desk, 0, share=0, changing=0))
+    return Pull("desk", access, PULLED, folder, state or {}, patience=IMPATIENT, transport=transport, **more)
+
+
+def test_a_token_that_is_revoked_so_that_search_shows_what_everybody_may_see_stops_the_pull(tmp_path: Path) -> None:
+    desk = Jira(1)
+
+    def revoked(request: httpx.Request) -> httpx.Response:
+        if "search" not in request.url.path:
+            return desk.respond(request)
+        headers = {"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}
+        return httpx.Response(200, headers=headers, json={"issues": [], "isLast": True})
+
+    pull = pull_of(desk, tmp_path / "pull", transport=httpx.MockTransport(revoked))
+    with pytest.raises(
+        PullError, match=r"desk: POST .*/search/jql answered as to nobody in particular; check user and"
+    ):
+        sources.source("jira").fetch(pull)
+
+
+def test_an_error_that_comes_with_200_is_an_error(tmp_path: Path) -> None:
+    desk = Jira(1)
+
+    def failing(request: httpx.Request) -> httpx.Response:
+        said = {"errorMessages": ["The value 'GONE' does not exist for the field 'project'."]}
+        return httpx.Response(200, json=said) if "search" in request.url.path else desk.respond(request)
+
+    with pytest.raises(PullError, match=r"gave 200, but tells an error: .*'GONE' does not exist"):
+        sources.source("jira").fetch(pull_of(desk, tmp_path / "pull", transport=httpx.MockTransport(failing)))
+
+
+def test_a_field_is_named_by_its_name_and_one_that_jira_lacks_says_so(tmp_path: Path) -> None:
+    pull = replace(pull_of(Jira(1), tmp_path), options=Options("desk", fields={"assignment_group": "Taem"}))
+    with pytest.raises(PullError, match=r"names 'taem', which is no field of this Jira; did you mean 'Team'\?"):
+        sources.source("jira").fetch(pull)
+
+
+def test_a_user_who_suddenly_sees_nothing_does_not_make_everything_deleted(tmp_path: Path) -> None:
+    desk = Jira(1)
+    for ticket in desk.tickets.values():
+        ticket.is_hidden = True
+    state = {"as_of": desk.clock.isoformat()}
+    with pytest.raises(PullError, match="finds none of our 1 issues any more; check `filter` and the user's rights"):
+        sources.source("jira").fetch(pull_of(desk, tmp_path, state, known=lambda: {"S1-1"}))
+
+
+@pytest.mark.parametrize(
+    ("utc", "asked"),
+    [
+        ("2024-10-27T00:59:30", "2024/10/27 01:59"),
+        ("2024-10-27T01:30:00", "2024/10/27 01:59"),
+        ("2024-10-27T02:00:00", "2024/10/27 03:00"),
+    ],
+)
+def test_a_bound_of_the_hour_that_comes_twice_begins_before_it(utc: str, asked: str) -> None:
+    module, zone = sources.source("jira"), ZoneInfo("Europe/Berlin")
+    assert module._minute(module._bound(datetime.fromisoformat(utc), zone), zone) == f'"{asked}"'

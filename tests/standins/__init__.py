@@ -186,6 +186,7 @@ def pulled(
     between: Callable[[], None] = lambda: None,
     struck: Counter[str] | None = None,
     known: Callable[[Mapping[str, Any]], str | None] = lambda _: None,
+    options: Options = OPTIONS,
     **access: Any,
 ) -> list[Path]:
     """Pull a tool that lives on and fails, several times; the last time nothing changes any more. Give the folders.
@@ -199,6 +200,7 @@ def pulled(
         between: what happens in the tool between two pulls.
         struck: counts the faults.
         known: gives the id of a record that is an incident: the puller may ask for those that it has.
+        options: of the source.
         access: more keys of the source's section.
     """
     os.environ[VARIABLE] = standin.token
@@ -214,7 +216,7 @@ def pulled(
             return {id_ for file in files for record in records(file) if (id_ := known(record))}
 
         def pull(path: Path, state: dict[str, Any] = dict(state), faults: Faults = faults) -> Pull:  # noqa: B006
-            return Pull("desk", where, OPTIONS, path, state, ids, patience=IMPATIENT, transport=faults)
+            return Pull("desk", where, options, path, state, ids, patience=IMPATIENT, transport=faults)
 
         through = _through(kind, folder, pull, {"number": number})
         (through.folder / "manifest.json").write_text("{}")
@@ -242,7 +244,7 @@ def _through(kind: str, raw: Path, pull: Callable[[Path], Pull], about: Mapping[
     raise AssertionError("a pull does not get on")
 
 
-def merged(kind: str, pulls: Sequence[Sequence[Path]], folder: Path) -> Made:
+def merged(kind: str, pulls: Sequence[Sequence[Path]], folder: Path, options: Options = OPTIONS) -> Made:
     """Merge what pulls brought as the store does: the newest version, the later pull's of two as new; each event once.
 
     Args:
@@ -250,6 +252,7 @@ def merged(kind: str, pulls: Sequence[Sequence[Path]], folder: Path) -> Made:
         pulls: of each stand-in its pulls, as many of each; what they brought is read at once, which saves most of the
             time.
         folder: for what is put together.
+        options: of the source.
     """
     made = Made({}, {}, [])
     for number, alike in enumerate(zip(*pulls, strict=True)):
@@ -260,14 +263,14 @@ def merged(kind: str, pulls: Sequence[Sequence[Path]], folder: Path) -> Made:
             for file in sorted(path.glob("*.jsonl.gz")):
                 with (together / file.name).open("ab") as whole:
                     whole.write(file.read_bytes())
-        _merge(made, kind, together)
+        _merge(made, kind, together, options)
     return made
 
 
-def _merge(made: Made, kind: str, folder: Path) -> None:
+def _merge(made: Made, kind: str, folder: Path, options: Options) -> None:
     module = sources.source(kind)
     for export in open_streams(folder, getattr(module, "REFERENCES", ())):
-        plan = module.prepare(export, OPTIONS)
+        plan = module.prepare(export, options)
         for chunk in export.chunks():
             found: Canonical = module.normalise(chunk, plan)
             for row in found.versions.iter_rows(named=True):
@@ -329,18 +332,18 @@ def served(standin: Standin, *, faults: Faults | None = None) -> Iterator[str]:
 
 
 def warehoused(
-    kind: str, standin: Standin, folder: Path, *, refreshes: int = 2, share: float = 0.02, path: str = ""
+    kind: str, standin: Standin, folder: Path, *, refreshes: int = 2, share: float = 0.02, **keys: Any
 ) -> Path:
     """Refresh a data directory from a stand-in over a real socket, while it lives on and sometimes fails.
 
-    The last refresh finds it quiet. Give the published file.
+    The last refresh finds it quiet; `keys` are more of the section. Give the published file.
     """
     os.environ[VARIABLE] = standin.token
     for number in range(refreshes):
         is_last = number == refreshes - 1
         faults = Faults(standin, standin.seed, share=share, changing=0 if is_last else 0.2)
         with served(standin, faults=faults) as url:
-            section = {"kind": kind, "url": url, "token": {"env": VARIABLE}}
+            section = {"kind": kind, "url": url, "token": {"env": VARIABLE}, **keys}
             told = config.parse({"sources": {"desk": section}}, folder / "meantime.toml")
             outcome = refresh.refresh(folder / "data", told)
         assert [report.messages for report in outcome.reports] == [[]]
