@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dashboard import charts, filters, query, sentences, words
+import polars as pl
+
+from dashboard import charts, filters, query, reasons, sentences, why, words
 from dashboard.charts import Figure
 from dashboard.view import View
 
@@ -148,27 +150,74 @@ def ages(here: View, question: str) -> Figure | None:
     )
 
 
-def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figure | None:
-    """Draw which members changed a KPI most; None where there is nothing to compare."""
-    found: list[query.Mover] = here.ask("movers", name, here.scope, columns)
-    found = [mover for mover in found if mover.contribution and max(mover.now_n, mover.before_n) >= query.FEW][:8]
-    reading = here.reading(name)
-    if not found or reading.change is None:
+MOST_STEPS = 7
+
+
+def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
+    """Draw how the parts of a change add up; None where nothing changed."""
+    kind = here.kind(bridge.kpi.name)
+    steps = reasons.steps(bridge, kind)
+    if not steps:
         return None
+    shown = steps if len(steps) <= MOST_STEPS + 1 else steps[:MOST_STEPS]
+    falls = [charts.Fall(step.name, step.size, step.cause, step.reason) for step in shown]
+    if len(shown) < len(steps):
+        rest = steps[len(shown) :]
+        name = f"the other {words.number(len(rest))} parts"
+        falls.append(charts.Fall(name, sum(step.size for step in rest), "rest", "all that is smaller, together"))
+    falls.append(charts.Fall("Change in all", bridge.change, "total", "the sum of all parts", is_total=True))
+    say = reasons.saying(bridge, steps, kind)
+    before, now = (words.value(value, kind) for value in (bridge.before, bridge.now))
+    said = words.listing([f"{fall.name} {say(fall.size)}" for fall in falls[:-1]], most=9)
+    part = f"a part is a change of own {reasons.own(kind)} or of the share of the volume"
+    if reasons.is_of_numbers(bridge):
+        part = "a part is how many more or fewer each had, after what the number of days made"
+    return Figure(
+        question,
+        f"From {before} to {now}, by {filters.COLUMNS[bridge.by].lower()}; {part}",
+        charts.waterfall(falls, unit(here, bridge.kpi.name), here.colours, say),
+        f"{bridge.kpi.title} went from {before} to {now}, {say(bridge.change)}: {said}.",
+    )
+
+
+def bridge_table(bridge: why.Bridge, kind: str) -> pl.DataFrame:
+    """Lay out every part of a change, in words and with its sum."""
+    say = reasons.saying(bridge, reasons.steps(bridge, kind), kind)
+    rows = []
+    for part in bridge.parts.iter_rows(named=True):
+        row = {filters.COLUMNS[bridge.by]: reasons.member(bridge.by, part["member"])}
+        for period in ("before", "now"):
+            value, share = part[f"value_{period}"], part[f"share_{period}"]
+            row[period.capitalize()] = "" if value is None else words.value(value, kind)
+            if share is not None:
+                row[f"n {period}"] = words.number(part[f"n_{period}"])
+                row[f"Share {period}"] = words.share(share)
+        causes = {"calendar": "Calendar", "rate": f"Own {reasons.own(kind)}", "mix": "Other share"}
+        there = [cause for cause in causes if (bridge.parts[cause] != 0).any()]
+        for cause in there if len(there) > 1 else ():
+            row[causes[cause]] = say(part[cause])
+        rows.append({**row, "Adds": say(part["part"])})
+    return pl.DataFrame(rows)
+
+
+def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figure | None:
+    """Draw which members of any column changed a KPI most; None where there is nothing to compare."""
+    bridges: dict[str, why.Bridge] = here.ask("bridges", name, here.scope, tuple(columns))
+    reading = here.reading(name)
     kind = here.kind(name)
-    # One unit for all of them: 44 min beside 2.1 h would have to be converted to be compared.
-    scale = words.scale_of(max(abs(mover.contribution) for mover in found)) if kind == "hours" else None
-    bars = [
-        charts.Bar(
-            f"{filters.member(mover.column, filters.NONE if mover.member is None else mover.member)}"
-            f" ({filters.SHORT[mover.column]})",
-            mover.contribution,
-            mover.now_n,
-        )
-        for mover in found
+    found = [
+        charts.Bar(f"{reasons.member(column, part['member'])} ({filters.SHORT[column]})", part["part"], part["n_now"])
+        for column, bridge in bridges.items()
+        for part in bridge.parts.iter_rows(named=True)
+        if part["part"] and max(part["n_now"], part["n_before"]) >= query.FEW
     ]
+    bars = sorted(found, key=lambda bar: -abs(bar.value))[:MOST_MOVERS]
+    if not bars or reading.change is None:
+        return None
+    # One unit for all of them: 44 min beside 2.1 h would have to be converted to be compared.
+    scale = words.scale_of(max(abs(bar.value) for bar in bars)) if kind == "hours" else None
     points = {"share": "points of the share", "hours": "of the mean", "count": "incidents"}.get(kind, "")
-    said = words.listing([f"{bar.name} {sentences.signed(bar.value, kind, scale)}" for bar in bars], most=8)
+    said = words.listing([f"{bar.name} {sentences.signed(bar.value, kind, scale)}" for bar in bars], most=MOST_MOVERS)
     return Figure(
         question,
         f"What each adds to the change of {sentences.signed(reading.change, kind)} on {reading.against}, {points}; "
@@ -176,3 +225,6 @@ def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figu
         charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
         f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
     )
+
+
+MOST_MOVERS = 8

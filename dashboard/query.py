@@ -88,11 +88,6 @@ class Kpi(NamedTuple):
         """Nothing counted is 0, not unknown."""
         return self.unit == "incidents" and self.name != "backlog_mean"
 
-    @property
-    def adds_up(self) -> bool:
-        """The whole is the sum of its members, or their mean weighted by n: no quantile, no quotient of two sums."""
-        return self.statistic in ("mean", "rate", "count")
-
 
 def version(data: Path) -> Path | None:
     """Give the file of the published version: what the link points at now; None if nothing is published."""
@@ -870,104 +865,102 @@ def _pairs(
     return {(name, since): (nothing[name], 0) for name in names for since, _ in parts} | found
 
 
-class Mover(NamedTuple):
-    """A member's part in the change of a KPI."""
-
-    column: str
-    member: str | None
-    now: float | None
-    now_n: int
-    before: float | None
-    before_n: int
-    contribution: float
-    """What the whole would not have changed by without it; the contributions of a column's members add up exactly."""
+def comparison(warehouse: Warehouse, name: str, scope: Scope) -> Comparison | None:
+    """Choose the days that a KPI of a scope is compared with; None in an empty range."""
+    reach = _range(warehouse, scope)
+    if reach is None:
+        return None
+    return periods.compared(*reach, extents(warehouse, scope), name, kpi(warehouse, name).counted_at)
 
 
-def movers(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> list[Mover]:
-    """Say which members of each column moved a KPI most, between a scope and the comparable days before.
+def two_periods(
+    warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str], compared: Comparison
+) -> dict[str, pl.DataFrame]:
+    """Give a KPI by each member of each column in both periods of a comparison.
 
-    A count changes by the sum of its members' changes. A mean or share is the sum over members of n/N · value, so a
-    member contributes the change of n/N · (value - whole before): its own change and that of its weight. Quantiles and
-    quotients of sums are no such sums: they have no movers. The parts of a many-valued column do not add up.
+    Returns:
+        For each column `member`, and `value`, `n` and `weight` (what the KPI divides by) with `_before` and `_now`. The
+        members of a many-valued column do not add up.
     """
     one = kpi(warehouse, name)
-    reach = _range(warehouse, scope)
-    if reach is None or not one.adds_up:
-        return []
-    compared = periods.compared(*reach, extents(warehouse, scope), name, one.counted_at)
-    if compared.reason:
-        return []
-    found: list[Mover] = []
-    for column_name, members in _members(warehouse, one, scope, tuple(by), _two(compared)).items():
-        now = {member: pair for (member, since), pair in members.items() if since == compared.since}
-        before = {member: pair for (member, since), pair in members.items() if since == compared.before_since}
-        found += _contributions(one, column_name, now, before)
-    return sorted(found, key=lambda mover: -abs(mover.contribution))
-
-
-Members = dict[tuple[Any, date], tuple[float | None, int]]
-"""Value and n by member and first day of the part."""
-
-
-def _members(
-    warehouse: Warehouse, one: Kpi, scope: Scope, by: tuple[str, ...], parts: tuple[Days, ...]
-) -> dict[str, Members]:
-    whole = scope.within(None, None)
+    whole, parts = scope.within(None, None), _two(compared)
     if one.fact == "incident_days":
-        frames = {name: _answers(warehouse, [one.name], whole, (name,), None, parts, False) for name in by}
-        return {
-            name: {(row[name], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
-            for name, frame in frames.items()
+        found = {
+            column_name: _answers(warehouse, [name], whole, (column_name,), None, parts, False).select(
+                pl.col(column_name).cast(pl.String).alias("member"), "period", "value", "n", weight=pl.col("n")
+            )
+            for column_name in by
         }
-    found: dict[str, Members] = {name: {} for name in by}
+    else:
+        found = _flow_by_member(warehouse, one, whole, tuple(by), parts)
+    return {column_name: _side_by_side(frame, compared) for column_name, frame in found.items()}
+
+
+def _side_by_side(frame: pl.DataFrame, compared: Comparison) -> pl.DataFrame:
+    sides = []
+    for period, since in (("before", compared.before_since), ("now", compared.since)):
+        side = frame.filter(pl.col("period") == since).drop("period")
+        sides.append(side.rename({name: f"{name}_{period}" for name in ("value", "n", "weight")}))
+    both = sides[0].join(sides[1], on="member", how="full", coalesce=True, nulls_equal=True)
+    return both.with_columns(pl.col("n_before", "n_now", "weight_before", "weight_now").fill_null(0))
+
+
+def _flow_by_member(
+    warehouse: Warehouse, one: Kpi, scope: Scope, by: tuple[str, ...], parts: tuple[Days, ...]
+) -> dict[str, pl.DataFrame]:
+    found: dict[str, pl.DataFrame] = {}
+    weight = f"sum(kpi.{one.name}_weight(i))" if one.statistic == "ratio" else f"kpi.{one.name}_n(i)"
+    measures = [
+        f"kpi.{one.name}(i)::double as value",
+        f"kpi.{one.name}_n(i)::bigint as n",
+        f"{weight}::double as weight",
+    ]
     # Columns with one value each are grouped in one scan; a many-valued one would multiply the others' rows.
     single = tuple(name for name in by if name not in MANY_VALUED)
     for names in [single, *((name,) for name in by if name in MANY_VALUED)]:
         if not names:
             continue
-        rows = _flow_rows(warehouse, [one], whole, names, None, parts)
+        rows = _flow_rows(warehouse, [one], scope, names, None, parts)
         sets = ", ".join(f"(i.period, i.key_{place})" for place in range(len(names)))
         kept = [f"grouping(i.key_{place}) as is_without_{place}" for place in range(len(names))]
         listed = [f"i.key_{place}" for place in range(len(names))]
         query = f"""
 select
-    {_lines(["i.period", *listed, *kept, *_calls([one], "i")])}
+    {_lines(["i.period", *listed, *kept, *measures])}
 from (
     {rows.text}
 ) as i
 where i.period is not null
 group by grouping sets ({sets})
 """
-        for row in warehouse.frame(query, rows.values).iter_rows(named=True):
-            place = next(at for at in range(len(names)) if not row[f"is_without_{at}"])
-            found[names[place]][row[f"key_{place}"], row["period"]] = (row[one.name], row[f"{one.name}_n"])
+        frame = warehouse.frame(query, rows.values)
+        for place, column_name in enumerate(names):
+            member = pl.col(f"key_{place}").cast(pl.String).alias("member")
+            own = frame.filter(pl.col(f"is_without_{place}") == 0)
+            found[column_name] = own.select(member, "period", "value", "n", "weight")
     return found
 
 
-def _contributions(
-    one: Kpi,
-    column_name: str,
-    now: dict[Any, tuple[float | None, int]],
-    before: dict[Any, tuple[float | None, int]],
-) -> list[Mover]:
-    total_now = sum(n for _, n in now.values())
-    total_before = sum(n for _, n in before.values())
-    if not total_now or not total_before:
-        return []
-    whole_before = sum((value or 0.0) * n for value, n in before.values()) / total_before
-    found = []
-    for member in {**now, **before}:
-        value, n = now.get(member, (None, 0))
-        value_before, n_before = before.get(member, (None, 0))
-        if one.unit == "incidents":
-            contribution = (value or 0.0) - (value_before or 0.0)
-        else:
-            contribution = n / total_now * ((value or 0.0) - whole_before) if n else 0.0
-            contribution -= n_before / total_before * ((value_before or 0.0) - whole_before) if n_before else 0.0
-        found.append(
-            Mover(column_name, None if member is None else str(member), value, n, value_before, n_before, contribution)
-        )
-    return found
+def each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Give what each incident adds to a KPI: what statistics over whole days read.
+
+    Returns:
+        `day`, the columns of `by`, `value` in the KPI's unit, `weight` (what the KPI divides by).
+    """
+    one = kpi(warehouse, name)
+    rows = _flow_rows(warehouse, [one], scope, by, "day", ())
+    weight = f"kpi.{one.name}_weight(i)" if one.statistic == "ratio" else "1"
+    unit = "3600.0" if one.unit == "hours" else weight
+    listed = [f'i.key_{place} as "{column_name}"' for place, column_name in enumerate(by)]
+    query = f"""
+select
+    {_lines(["i.period as day", *listed, f"(kpi.{one.name}_each(i) / {unit})::double as value", f"{weight}::double as weight"])}
+from (
+    {rows.text}
+) as i
+where kpi.{one.name}_each(i) is not null
+"""
+    return warehouse.frame(query, rows.values)
 
 
 def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, int]]:

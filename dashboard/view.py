@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, control, filters, fitness, ledger, periods, query, reconciler, sentences, words
+from dashboard import charts, control, filters, fitness, ledger, periods, query, reconciler, sentences, why, words
 from dashboard.query import Scope
 
 DAY = timedelta(days=1)
@@ -21,7 +21,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, fitness, ledger, reconciler, control)
+DOORS = (query, fitness, ledger, reconciler, control, why)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""

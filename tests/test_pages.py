@@ -370,3 +370,40 @@ def test_all_time_by_month_has_one_more_bucket_of_openings_than_of_open_incident
 ) -> None:
     app = opened(monkeypatch, sample, "volume_and_backlog", period=["all"], grain=["month"])
     assert not app.exception
+
+
+def test_why_it_moved_is_answered_by_parts_in_the_sentence_the_picture_and_the_table(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "why_it_moved", moved_kpi=["Mean active time to resolve"], moved_by=["priority"])
+    assert re.sub(r"\\(.)", r"\1", lead(app)) == (
+        "Mean active time to resolve: **20 h** in the 12 weeks to 28 Dec 2025, **+3.6 h** on the 12 weeks before: "
+        "2.0 h because P4's own times rose, 1.0 h because P5's own times rose, 0.4 h because more of the volume was P5, "
+        "0.2 h from the 9 other parts."
+    )
+    assert [picture.alt.replace(words.GAP, " ") for picture in pictures(app)] == [
+        "Mean active time to resolve went from 16 h to 20 h, +3.6 h: P4: own times +2.0 h, P5: own times +1.0 h, "
+        f"P5: share +0.4 h, P2: share +0.3 h, P2: own times +0.1 h, P1: share {words.MINUS}0.1 h, "
+        f"P4: share {words.MINUS}0.1 h and the other 5 parts 0.0 h."
+    ]
+    every = app.dataframe[0].value
+    assert {column: every[column][0].replace(words.GAP, " ") for column in every.columns} == {
+        "Priority": "P4",
+        "Before": "21 h",
+        "n before": "430",
+        "Share before": "28.5 %",
+        "Now": "28 h",
+        "n now": "413",
+        "Share now": "27.2 %",
+        "Own times": "+2.0 h",
+        "Other share": f"{words.MINUS}0.1 h",
+        "Adds": "+1.9 h",
+    }
+
+
+def test_a_change_of_a_period_that_may_not_be_compared_is_not_split(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "why_it_moved", since=["2024-07-15"], until=["2024-08-11"])
+    assert "There is nothing to compare it with: alerts begins only on 1 Jul 2024." in said(app)
+    assert pictures(app) == []

@@ -1,0 +1,63 @@
+"""Why it moved."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import figures, filters, parts, reasons, sentences, view, why, words
+
+ORDER = 15
+# Asked most, so they stand first in the list.
+ANSWERED = ("mttr", "mttr_median", "mttr_p90", "mtta", "mtta_median", "incident_volume", "fcr_rate", "reopen_rate")
+
+here = view.here()
+kpis = [name for name, one in here.warehouse.kpis.items() if why.can_be_split(one)]
+kpis.sort(key=lambda name: (ANSWERED.index(name) if name in ANSWERED else len(ANSWERED), here.kpi(name).title))
+columns = [column for column in parts.DIMENSIONS if column in here.known]
+
+parts.title("Why it moved")
+# The sentence stands above the switches that it obeys.
+top = st.container()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    name = st.selectbox(
+        "What moved",
+        kpis,
+        format_func=lambda name: here.kpi(name).title,
+        key="moved_kpi",
+        bind="query-params",
+        width=330,
+    )
+    column = st.selectbox(
+        "Split by",
+        columns,
+        index=columns.index("assignment_group") if "assignment_group" in columns else 0,
+        format_func=lambda column: filters.COLUMNS[column].lower(),
+        key="moved_by",
+        bind="query-params",
+        width=220,
+    )
+kind, reading = here.kind(name), here.reading(name)
+bridge = here.ask("bridges", name, here.scope, (column,)).get(column) if column else None
+
+with top:
+    if bridge is None:
+        parts.lead(sentences.joined(f"{here.kpi(name).title}: **{sentences.amount(reading)}** {here.in_span}"))
+        parts.nothing(
+            f"There is nothing to compare it with: {reading.reason}."
+            if reading.reason
+            else "There is nothing to compare it with."
+        )
+    else:
+        steps = reasons.steps(bridge, kind)
+        say = reasons.saying(bridge, steps, kind)
+        parts.lead(
+            f"{words.plain(here.kpi(name).title)}: **{sentences.amount(reading)}** {here.in_span}, "
+            f"**{say(bridge.change)}** on {reading.against}{words.plain(reasons.said(steps, bridge, say))}."
+        )
+if bridge is not None:
+    parts.show(
+        figures.waterfall(here, "What adds up to the change?", bridge),
+        otherwise="Nothing changed in any part.",
+    )
+    parts.folded("Every part", figures.bridge_table(bridge, kind))
+parts.foot(here, (name,))

@@ -1,0 +1,152 @@
+"""Why a KPI moved: the change between two comparable periods as parts that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from dashboard import evidence, query
+from dashboard.insights import bridge
+from dashboard.periods import Comparison
+from dashboard.query import Kpi, Scope, Warehouse
+
+MOST_PARTS = 30
+"""Members of a quantile that are told apart; the smaller ones are one part together."""
+OTHERS = "\N{HORIZONTAL ELLIPSIS}"
+"""The part of the members that are told together; no member of that name exists by accident."""
+
+
+class Bridge(NamedTuple):
+    """The change of a KPI between two periods, and what it is made of along one dimension."""
+
+    kpi: Kpi
+    by: str
+    comparison: Comparison
+    before: float
+    now: float
+    parts: pl.DataFrame
+    """The largest first: `member` (null is one), `value_before`, `value_now`, `share_before`, `share_now` (null for
+    counts), `n_before`, `n_now`, `calendar`, `rate`, `mix`, `part`, their sum. The parts add up to the change."""
+
+    @property
+    def change(self) -> float:
+        """How much more it is now."""
+        return self.now - self.before
+
+    @property
+    def calendar(self) -> float:
+        """What the other number of days, weekday for weekday, changed; 0 for what is no count."""
+        return float(self.parts["calendar"].sum())
+
+
+def can_be_split(one: Kpi) -> bool:
+    """Say whether the change of a KPI is a sum of parts: for all but the quantiles of a stock."""
+    return one.fact == "incidents" or evidence.quantile(one) is None
+
+
+def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> dict[str, Bridge]:
+    """Split the change of a KPI along each of the columns; empty where there is nothing to compare."""
+    one = query.kpi(warehouse, name)
+    change = query.changes(warehouse, [name], scope).get(name)
+    if change is None or change.difference is None or not can_be_split(one):
+        return {}
+    assert change.before is not None
+    assert change.now is not None
+    compared = change.comparison
+    return {
+        column: Bridge(
+            one, column, compared, change.before, change.now, _parts(warehouse, one, scope, column, compared, members)
+        )
+        for column, members in query.two_periods(warehouse, name, scope, by, compared).items()
+    }
+
+
+def _parts(
+    warehouse: Warehouse, one: Kpi, scope: Scope, column: str, compared: Comparison, members: pl.DataFrame
+) -> pl.DataFrame:
+    if one.is_count:
+        parts = _of_count(warehouse, one, scope, compared, members)
+    elif (quantile := evidence.quantile(one)) is not None:
+        parts = _of_quantile(warehouse, one, scope, column, compared, members, quantile)
+    elif one.name == "backlog_mean":
+        # A mean over days, of counts: its members add up as they are.
+        parts = _as_they_are(members)
+    else:
+        parts = bridge.means(members)
+    for name in ("share_before", "share_now", "calendar", "rate", "mix"):
+        if name not in parts.columns:
+            parts = parts.with_columns(pl.lit(None if name.startswith("share") else 0.0, pl.Float64).alias(name))
+    parts = parts.with_columns(pl.sum_horizontal("calendar", "rate", "mix").alias("part"))
+    return parts.sort(pl.col("part").abs(), "member", descending=[True, False], nulls_last=True)
+
+
+def _as_they_are(members: pl.DataFrame) -> pl.DataFrame:
+    return members.with_columns(
+        (pl.col("value_now").fill_null(0.0) - pl.col("value_before").fill_null(0.0)).alias("rate")
+    )
+
+
+def _of_count(
+    warehouse: Warehouse, one: Kpi, scope: Scope, compared: Comparison, members: pl.DataFrame
+) -> pl.DataFrame:
+    if one.fact == "incident_days":
+        return _as_they_are(members)
+    reach = scope.within(compared.before_since, compared.until)
+    counted = query.values(warehouse, [one.name], reach, grain="day").select(day="period", count="value")
+    days = (
+        days_of(compared)
+        .join(counted, on="day", how="left")
+        .with_columns(pl.col("count").fill_null(0.0), pl.col("day").dt.weekday().alias("weekday"))
+    )
+    return bridge.counts(members, bridge.by_weekday(days))
+
+
+def days_of(compared: Comparison) -> pl.DataFrame:
+    """Name every day of both periods: `day`, `is_now`."""
+    ranges = ((compared.before_since, compared.before_until, False), (compared.since, compared.until, True))
+    return pl.concat(
+        pl.DataFrame({"day": [since + timedelta(days=at) for at in range((until - since).days + 1)]}).with_columns(
+            pl.lit(is_now).alias("is_now")
+        )
+        for since, until, is_now in ranges
+    )
+
+
+def _each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str], compared: Comparison) -> pl.DataFrame:
+    """Give what each incident of both periods adds."""
+    rows = query.each(warehouse, name, scope.within(compared.before_since, compared.until), by)
+    between = pl.col("day").is_between(compared.before_until, compared.since, closed="none")
+    return rows.filter(~between)
+
+
+def _of_quantile(
+    warehouse: Warehouse,
+    one: Kpi,
+    scope: Scope,
+    column: str,
+    compared: Comparison,
+    members: pl.DataFrame,
+    quantile: float,
+) -> pl.DataFrame:
+    ranked = members.sort(pl.col("n_before") + pl.col("n_now"), "member", descending=[True, False], nulls_last=True)
+    told = ranked["member"].to_list() if ranked.height <= MOST_PARTS else ranked["member"][: MOST_PARTS - 1].to_list()
+    values = _each(warehouse, one.name, scope, (column,), compared).select(
+        pl.col(column).cast(pl.String).alias("member"),
+        pl.col("day").is_between(compared.since, compared.until).alias("is_now"),
+        "value",
+    )
+    if len(told) < ranked.height:
+        kept = pl.col("member").is_in([name for name in told if name is not None])
+        values = values.with_columns(
+            pl.when(kept | (pl.col("member").is_null() & pl.lit(None in told)))
+            .then("member")
+            .otherwise(pl.lit(OTHERS))
+            .alias("member")
+        )
+    parts = bridge.quantiles(values, quantile)
+    return parts.with_columns(
+        pl.col("weight_before").cast(pl.Int64).alias("n_before"), pl.col("weight_now").cast(pl.Int64).alias("n_now")
+    )
