@@ -78,6 +78,8 @@ class Export:
     """Of a pull: which of its streams; None for a file."""
     beside: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Of a pull: the streams in which this one's values are looked up, whole."""
+    encoding: str | None = None
+    """Of a text file: how it was decoded."""
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Yield frames of string columns and `_line`."""
@@ -349,7 +351,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
         except (EOFError, UnicodeDecodeError) as error:
             raise ReadError(f"{name}: {error}; name the right encoding with the key `encoding`") from error
 
-    return Export(name, columns, read)
+    return Export(name, columns, read, encoding=text.encoding)
 
 
 def _csv_error(name: str, message: str) -> ReadError:

@@ -51,6 +51,9 @@ class Life:
         if state == "resolved" and before != "closed":
             self.first_resolved = self.first_resolved or at
             self.resolved = at
+        if state == "closed" and self.resolved is None:
+            # Closed without having been resolved (again): that stands for it.
+            self.resolved = at
         if state == "cancelled":
             self.resolved = None
             self.excluded = "cancelled"
