@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 import streamlit as st
@@ -11,6 +12,7 @@ from dashboard import charts, filters, parts, query, words
 from dashboard.view import View
 
 FACTS = ("service", "category", "subcategory", "assignment_group", "assignee", "caller", "channel", "location")
+TAKEN = {"opened_at": "Opened", "acknowledged_at": "Taken on", "resolved_at": "Resolved"}
 EVENTS = {
     "opened": "opened",
     "assigned": "assigned",
@@ -133,6 +135,17 @@ def _said(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _linked(row: dict[str, Any], link: dict[str, Any]) -> str:
+    """Say which incident of another tool counts together with this one, and what is taken from it."""
+    if (row["source"], row["incident_id"]) == (link["joined_source"], link["joined_incident_id"]):
+        return f"The same incident as {link['counted_incident_id']} in {link['counted_source']}, which counts for both."
+    said = f"The same incident as {link['joined_incident_id']} in {link['joined_source']}."
+    for name in link["taken"]:
+        own = f"its own says {words.moment(link[name])}" if link[name] else "its own does not say"
+        said += f" {TAKEN[name]} there; {own}."
+    return said
+
+
 def _facts(found: query.Incident) -> None:
     row = found.row
     st.subheader("What is known of it?", anchor=False)
@@ -146,6 +159,8 @@ def _facts(found: query.Incident) -> None:
         hide_index=True,
         hide_header=True,
     )
+    for link in found.links.iter_rows(named=True):
+        st.caption(words.plain(_linked(row, link)))
     for issue in found.issues.iter_rows(named=True):
         st.caption(words.plain(f"Odd: {issue['message']}"))
     with st.expander("Every column"):

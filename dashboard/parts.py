@@ -405,6 +405,8 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
             for row in sources
         )
     )
+    if here.warehouse.joined["links"]:
+        lines.append(_joined(here.warehouse.joined))
     if names:
         lines.append(_left_out(here, names[0]))
     _fit(here, [name for name in names if name in fitness.CLOCKS])
@@ -426,6 +428,15 @@ def _fit(here: View, names: Sequence[str]) -> None:
             grades = [one for one in here.ask("grades") if one.kpi in names]
             st.caption("Over all that each source has. [Why](fitness)")
             table(doubting.table(here, grades), "Grades of these KPIs", "Nothing is known of them.")
+
+
+def _joined(found: dict[str, int]) -> str:
+    said = f"Joined: {words.counted(found['joined'], 'incident')} of one tool counted with another tool's"
+    if found["missing"]:
+        said += f" · {words.counted(found['missing'], 'link')} to what is not there"
+    if found["ambiguous"]:
+        said += f" · {words.counted(found['ambiguous'], 'link')} to several, so to none"
+    return said
 
 
 def _left_out(here: View, name: str) -> str:

@@ -156,6 +156,13 @@ class Warehouse:
         return self.stored("sources")
 
     @cached_property
+    def joined(self) -> dict[str, int]:
+        """How many incidents of two tools count once, and what links do not join."""
+        if "incident_links" not in self.columns:
+            return {"joined": 0, "missing": 0, "ambiguous": 0, "links": 0}
+        return self.stored("joined").row(0, named=True)
+
+    @cached_property
     def extents(self) -> dict[str, Extent]:
         """What each source covers."""
         weeks: dict[str, list[tuple[date, int]]] = {}
@@ -1128,6 +1135,7 @@ class Incident(NamedTuple):
     events: pl.DataFrame
     segments: pl.DataFrame
     issues: pl.DataFrame
+    links: pl.DataFrame
 
 
 def incident(warehouse: Warehouse, source: str, incident_id: str) -> Incident | None:
@@ -1143,6 +1151,7 @@ def incident(warehouse: Warehouse, source: str, incident_id: str) -> Incident | 
         warehouse.stored("incident_events", key),
         warehouse.stored("incident_segments", key),
         warehouse.stored("incident_issues", {"source": source, "incident_id": incident_id}),
+        warehouse.stored("incident_links", key) if warehouse.joined["joined"] else pl.DataFrame(),
     )
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from etl.publish import cause, sync
@@ -23,7 +24,7 @@ from etl.sources import Options
 
 MANIFEST = "manifest.json"
 PENDING = "manifest.json.new"
-CALENDARS = "calendars.json"
+STATEMENTS = ("calendars", "links")
 """What belongs to no input but decides the facts, too; pending under the same addition as a manifest."""
 
 
@@ -249,30 +250,30 @@ def _read(folder: Path) -> Entry:
         ) from error
 
 
-def calendars(raw: Path) -> str:
-    """Give the calendars that the archive keeps, as text; what is pending counts.
+def statement(raw: Path, name: str) -> str:
+    """Give what the archive keeps of a statement, as text; what is pending counts.
 
     Raises:
-        ArchiveError: they cannot be read.
+        ArchiveError: it cannot be read.
     """
-    file = raw / f"{CALENDARS}.new"
-    file = file if file.exists() else raw / CALENDARS
+    file = raw / f"{name}.json.new"
+    file = file if file.exists() else raw / f"{name}.json"
     try:
         return file.read_text(encoding="utf-8") if file.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ArchiveError(f"{file}: cannot be read ({error}); restore it, or remove it") from error
 
 
-def keep_calendars(raw: Path, said: str) -> None:
-    """Keep the calendars, pending, if they are others than before.
+def keep_statement(raw: Path, name: str, said: str) -> None:
+    """Keep a statement, pending, if it is another than before.
 
     Raises:
-        ArchiveError: they cannot be written.
+        ArchiveError: it cannot be written.
     """
-    if said == calendars(raw):
+    if said == statement(raw, name):
         return
-    pending = raw / f"{CALENDARS}.new"
-    unfinished = raw / f"{CALENDARS}.new.part"
+    pending = raw / f"{name}.json.new"
+    unfinished = raw / f"{name}.json.new.part"
     try:
         raw.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(said, encoding="utf-8")
@@ -283,17 +284,19 @@ def keep_calendars(raw: Path, said: str) -> None:
         raise ArchiveError(f"{raw} cannot be written: {cause(error)}") from error
 
 
-def discard_calendars(raw: Path) -> None:
-    """Take back the calendars that are pending."""
-    for name in (f"{CALENDARS}.new", f"{CALENDARS}.new.part"):
-        (raw / name).unlink(missing_ok=True)
+def discard_statements(raw: Path) -> None:
+    """Take back the statements that are pending."""
+    for name in STATEMENTS:
+        for suffix in ("new", "new.part"):
+            (raw / f"{name}.json.{suffix}").unlink(missing_ok=True)
 
 
 def confirm(raw: Path) -> None:
     """Make what is pending part of the archive: the store has it."""
-    if (raw / f"{CALENDARS}.new").exists():
-        (raw / f"{CALENDARS}.new").replace(raw / CALENDARS)
-        sync(raw)
+    for name in STATEMENTS:
+        if (raw / f"{name}.json.new").exists():
+            (raw / f"{name}.json.new").replace(raw / f"{name}.json")
+            sync(raw)
     for pending in raw.glob(f"*/*/{PENDING}"):
         pending.replace(pending.with_name(MANIFEST))
         sync(pending.parent)
@@ -308,20 +311,22 @@ def discard(entry: Entry) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def recover(raw: Path, in_store: Mapping[tuple[str, str], str], calendars_in_store: str | None = None) -> None:
+def recover(
+    raw: Path,
+    in_store: Mapping[tuple[str, str], str],
+    statements_in_store: Mapping[str, str | None] = MappingProxyType({}),
+) -> None:
     """Finish what a killed run left.
 
     Args:
         raw: the archive.
         in_store: the inputs that the store has: source and id -> hash of how it was read.
-        calendars_in_store: the calendars that it has, as text.
+        statements_in_store: the statements that it has, as text.
     """
-    (raw / f"{CALENDARS}.new.part").unlink(missing_ok=True)
-    if (raw / f"{CALENDARS}.new").exists():
-        if calendars(raw) == calendars_in_store:
-            (raw / f"{CALENDARS}.new").replace(raw / CALENDARS)
-        else:
-            discard_calendars(raw)
+    for name in STATEMENTS:
+        if (raw / f"{name}.json.new").exists() and statement(raw, name) == statements_in_store.get(name):
+            (raw / f"{name}.json.new").replace(raw / f"{name}.json")
+    discard_statements(raw)
     for folder in raw.glob("*/*"):
         if not folder.is_dir():
             continue

@@ -12,6 +12,8 @@ import duckdb
 from etl.incident import Field
 
 FACTS = Path(__file__).parent / "facts"
+LINKS = Path(__file__).parent / "links"
+"""What is made only where the configuration links sources; a file runs after the fact of the same name."""
 KPIS = Path(__file__).parent / "kpis"
 VIEWS = Path(__file__).parent / "views"
 VIEWED = ("incident_segments", "incident_days")
@@ -143,7 +145,9 @@ def _read(path: Path) -> Kpi:
 
 def run_facts(con: duckdb.DuckDBPyConnection) -> None:
     """Make the facts again for the incidents in the temporary table `changed`."""
-    for path in sorted(FACTS.glob("*.sql")):
+    is_linked = con.execute("select count(*) from store.link_rules").fetchall() != [(0,)]
+    files = [*FACTS.glob("*.sql"), *(LINKS.glob("*.sql") if is_linked else ())]
+    for path in sorted(files, key=lambda path: (path.name, path.parent == LINKS)):
         con.execute(path.read_text(encoding="utf-8"))
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import annotation, calendars, sources
+from etl import annotation, calendars, links, sources
 from etl.annotation import Annotation, AnnotationError
 from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
+from etl.links import LinkError, Links
 from etl.pull import Access, Secret
 from etl.shaping import nearest
 from etl.sources import Options
@@ -26,7 +27,7 @@ class ConfigError(Exception):
 
 DEFAULT_REJECTED_SHARE = 0.01
 
-TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations")
+TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations", "links")
 SOURCE_KEYS = (
     "kind",
     "files",
@@ -116,6 +117,8 @@ class Config:
     """None where there is no configuration: those that the warehouse has stay. A file that names none removes them."""
     annotations: tuple[Annotation, ...] | None = None
     """Known changes; None where there is no configuration: those that the warehouse has stay."""
+    links: Links | None = None
+    """Likewise."""
 
 
 def read(path: Path) -> Config:
@@ -157,6 +160,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         {name: source(name, section, path.parent, f"{path}: [sources.{name}]") for name, section in sections.items()},
         _calendars(given, path),
         _annotations(given, path),
+        _links(given, tuple(sections), path),
     )
 
 
@@ -171,6 +175,13 @@ def _annotations(given: Mapping[str, Any], path: Path) -> tuple[Annotation, ...]
     try:
         return annotation.parse(given.get("annotations", []))
     except AnnotationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _links(given: Mapping[str, Any], names: tuple[str, ...], path: Path) -> Links:
+    try:
+        return links.parse(given.get("links", []), names)
+    except LinkError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

@@ -17,6 +17,7 @@ EXPORTED = (
     "main.incidents",
     "main.incident_events",
     "main.incident_segments",
+    "main.incident_links",
     "main.data_issues",
     "main.rejected_rows",
     "main.refresh_runs",

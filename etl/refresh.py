@@ -15,11 +15,12 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from etl import archive, calendars, catalog, incident, publish, sources, store
+from etl import archive, calendars, catalog, incident, links, publish, sources, store
 from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
 from etl.calendars import CalendarError, Calendars
 from etl.config import Config, ConfigError, Source
+from etl.links import LinkError, Links
 from etl.publish import PublishError
 from etl.pull import Pull, PullError, begin, open_streams
 from etl.reading import LINE, Export, ReadError, open_exports
@@ -28,7 +29,7 @@ from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
 from etl.store import StoreError, StoreInUseError
 
-INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, CalendarError, ConfigError, PullError)
+INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, CalendarError, ConfigError, LinkError, PullError)
 Progress = Callable[[str], None]
 
 
@@ -38,6 +39,7 @@ class Stated(NamedTuple):
     zone: str | None = None
     calendars: Calendars | None = None
     annotations: Sequence[Annotation] | None = None
+    links: Links | None = None
 
 
 class RefreshError(Exception):
@@ -112,7 +114,9 @@ def refresh(
 
 
 def _stated(config: Config | None) -> Stated:
-    return Stated(config.timezone, config.calendars, config.annotations) if config is not None else Stated()
+    if config is None:
+        return Stated()
+    return Stated(config.timezone, config.calendars, config.annotations, config.links)
 
 
 def load(
@@ -146,7 +150,7 @@ def rebuild(
         # The store itself may be damaged: it is asked for what it still knows, and replaced.
         publish.recover(data)
         carried = _carried(data)
-        archive.recover(data / "raw", carried.inputs, carried.calendars)
+        archive.recover(data / "raw", carried.inputs, carried.statements)
         if config is not None:
             _restate(data / "raw", [(source, None) for source in config.sources.values()])
         reports = _rebuild(data, _stated(config), progress)
@@ -191,8 +195,10 @@ def _run(
         store.put_setting(con, "version", str(max(int(store.setting(con, "version") or 0), publish.highest(data))))
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         store.keep_calendars(con, stated.calendars)
-        archive.keep_calendars(raw, store.setting(con, "calendars") or "")
         store.keep_annotations(con, stated.annotations)
+        store.keep_links(con, stated.links)
+        for name, said in _statements(con).items():
+            archive.keep_statement(raw, name, said or "")
         for source, files in wanted:
             taken += _take_in(con, raw, source, files, pulls.get(source.name), reports[source.name], progress)
         failed = [report for report in reports.values() if report.outcome == "failed"]
@@ -206,12 +212,12 @@ def _run(
     except BaseException as error:
         con.close()
         if not is_committed:
-            archive.discard_calendars(raw)
+            archive.discard_statements(raw)
             for entry in taken:
                 archive.discard(entry)
         if isinstance(error, duckdb.Error):
             raise RefreshError(f"the store could not be written: {str(error).splitlines()[0]}") from error
-        if isinstance(error, CalendarError):
+        if isinstance(error, (CalendarError, LinkError)):
             raise RefreshError(str(error)) from error
         raise
     con.close()
@@ -247,11 +253,11 @@ def recover(data: Path, stated: Stated = Stated(), progress: Progress = lambda _
         other_zone = stated.zone is not None and store.setting(con, "reporting_timezone") not in (None, stated.zone)
         version = int(store.setting(con, "version") or 0)
         in_store = store.inputs(con) if is_current else {}
-        calendars_in_store = store.setting(con, "calendars")
+        statements_in_store = _statements(con)
     finally:
         con.close()
     if is_current:
-        archive.recover(raw, in_store, calendars_in_store)
+        archive.recover(raw, in_store, statements_in_store)
     why = None
     if known is not None and not is_current:
         why = "another version of Meantime made it"
@@ -294,11 +300,16 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
             stated.zone or carried.zone or next((entry.reading.options.timezone for entry in entries), None) or "UTC",
         )
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
-        kept = stated.calendars if stated.calendars is not None else calendars.recall(archive.calendars(raw))
+        kept = (
+            stated.calendars if stated.calendars is not None else calendars.recall(archive.statement(raw, "calendars"))
+        )
         store.keep_calendars(con, kept)
-        archive.keep_calendars(raw, kept.said)
         store.append(con, "annotations", carried.annotations)
         store.keep_annotations(con, stated.annotations)
+        archive.keep_statement(raw, "calendars", kept.said)
+        joining = stated.links if stated.links is not None else links.recall(archive.statement(raw, "links"))
+        store.keep_links(con, joining)
+        archive.keep_statement(raw, "links", joining.said)
         for entry in entries:
             read_entry(con, entry, reports.setdefault(entry.source, Report(entry.source, _now())), progress)
         _note_unreachable(reports, carried.inputs, {entry.key for entry in entries})
@@ -315,7 +326,7 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
         publish.sync(file.parent)
     except BaseException as error:
         con.close()
-        archive.discard_calendars(raw)
+        archive.discard_statements(raw)
         for entry in entries:
             archive.discard(entry)
         if isinstance(error, duckdb.Error):
@@ -328,14 +339,18 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
 
 
 class _Carried(NamedTuple):
-    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, calendars and known changes there were."""
+    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, known changes and statements there were."""
 
     zone: str | None
     version: int
     runs: pl.DataFrame
     inputs: dict[tuple[str, str], str]
-    calendars: str | None
+    statements: dict[str, str | None]
     annotations: pl.DataFrame
+
+
+def _statements(con: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
+    return {name: store.setting(con, name) for name in archive.STATEMENTS}
 
 
 def _carried(data: Path) -> _Carried:
@@ -345,7 +360,7 @@ def _carried(data: Path) -> _Carried:
         0,
         pl.DataFrame(schema=incident.schema(store.RUNS)),
         {},
-        None,
+        {},
         pl.DataFrame(schema=incident.schema(store.ANNOTATIONS)),
     )
     for file in (_store_file(data), publish.file(data)):
@@ -371,7 +386,7 @@ def _carried(data: Path) -> _Carried:
                 known = incident.conform(con.sql("select * from annotations").pl(), store.ANNOTATIONS)
             except (duckdb.Error, ValueError):
                 known = nothing.annotations
-            return _Carried(zone, int(version), runs, inputs, store.setting(con, "calendars"), known)
+            return _Carried(zone, int(version), runs, inputs, _statements(con), known)
         finally:
             con.close()
     return nothing

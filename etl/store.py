@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from etl import calendars, incident
+from etl import calendars, incident, links
 from etl.annotation import Annotation
 from etl.calendars import Calendars
 from etl.incident import Field
+from etl.links import Links
 from etl.sources import Canonical
 
 SCHEMA_VERSION = 1
@@ -99,9 +100,30 @@ ANNOTATIONS = (
     Field("category", "varchar[]", "Categories that it concerns; null for all"),
     Field("channel", "varchar[]", "Channels that it concerns; null for all"),
 )
+LINKS = (
+    SOURCE,
+    Field("incident_id", "varchar", "Incident that names one of another tool"),
+    Field("rule", "integer", "Place of the rule among [[links]], from 1"),
+    Field("field", "varchar", "Where it names it"),
+    Field("linked_source", "varchar", "Source of the incident that it names"),
+    Field("linked_id", "varchar", "What it names"),
+    Field("linked_incident_id", "varchar", "Incident that goes by that id; null if there is none (yet)"),
+    Field("verdict", "varchar", f"What became of it: {', '.join(links.VERDICTS)}"),
+    Field("joined_source", "varchar", "Source of the incident that counts no more; null unless joined"),
+    Field("joined_incident_id", "varchar", "Incident that counts no more, with its own clock; null unless joined"),
+    Field("counted_source", "varchar", "Source of the incident that counts for both; null unless joined"),
+    Field("counted_incident_id", "varchar", "Incident that counts for both; null unless joined"),
+    Field("taken", "varchar[]", "Instants that the counted incident takes from the joined one"),
+    *(
+        Field(f"own_{field.name}", field.type, f"What the counted incident's own tool says: {field.comment}")
+        for field in incident.INCIDENT
+        if field.name in links.MERGED
+    ),
+)
 PUBLIC = {
     "incidents": ("Incident, excluded ones too", incident.INCIDENT),
     "incident_events": ("Thing that happened to an incident", incident.EVENT),
+    "incident_links": ("Id of another tool's incident that an incident names", LINKS),
     "data_issues": ("Odd thing found, and what was done about it", ISSUES),
     "rejected_rows": ("Row of an export that did not get in", REJECTS),
     "refresh_runs": ("Run and source", RUNS),
@@ -148,6 +170,24 @@ PRIVATE = {
         Field("service", "varchar[]", "Services that it is for; null for all"),
         Field("priority", "integer[]", "Priorities that it is for; null for all"),
     ),
+    "link_rules": (
+        Field("place", "integer", "Its place: the first rule that leads anywhere decides"),
+        Field("source", "varchar", "Source whose incidents name others"),
+        Field("field", "varchar", "Where they name them"),
+        Field("attribute", "varchar", "JSON pointer into the attributes; null for another field"),
+        Field("pattern", "varchar", "What of the field is an id; null for all of it"),
+        Field("group", "integer", "Group of the pattern that is the id; 0 for all that it matches"),
+        Field("target", "varchar", "Source of the incidents that are named"),
+        Field("keep", "varchar", "Source whose incident counts for both"),
+        *(Field(f"takes_{name}", "varchar", f"Source whose {name} comes first; null as usual") for name in links.CLOCK),
+    ),
+    "link_names": (
+        SOURCE,
+        Field("incident_id", "varchar", "Incident"),
+        Field("rule", "integer", "Rule by which it names another"),
+        Field("linked_source", "varchar", "Source of the incident that it names"),
+        Field("linked_id", "varchar", "What it names"),
+    ),
     "business_spans": (
         Field("calendar", "varchar", "Calendar"),
         Field("from_at", "timestamp", "UTC instant at which a stretch of business time begins"),
@@ -176,10 +216,12 @@ def fingerprint() -> str:
         f"{SCHEMA_VERSION}{PUBLIC}{PRIVATE}",
         (
             "facts/*.sql",
+            "links/*.sql",
             "merge/*.sql",
             "sources/*.py",
             "calendars.py",
             "incident.py",
+            "links.py",
             "reading.py",
             "shaping.py",
             "stamps.py",
@@ -349,6 +391,28 @@ def keep_annotations(con: duckdb.DuckDBPyConnection, wanted: Iterable[Annotation
             "insert into main.annotations values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [one.annotated_on, one.text, one.splits_baseline, *parts],
         )
+
+
+def keep_links(con: duckdb.DuckDBPyConnection, wanted: Links | None) -> None:
+    """Have the store join incidents by these rules; by those that it has, where nothing is said of any.
+
+    If they differ, the facts of every source that a rule names or named are to be made anew.
+    """
+    kept = wanted if wanted is not None else links.recall(setting(con, "links") or "")
+    if kept.said == (setting(con, "links") or ""):
+        return
+    concerned = "select source, incident_id from store.versions where source in (select unnest([source, target]) from store.link_rules)"
+    con.execute(f"insert into changed {concerned}")
+    for table in ("store.link_rules", "store.link_names", "incident_links"):
+        con.execute(f"delete from {table}")
+    for place, rule in enumerate(kept.rules, 1):
+        takes = [rule.take.get(name) for name in links.CLOCK]
+        con.execute(
+            "insert into store.link_rules values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [place, rule.source, rule.field, rule.attribute, rule.pattern, rule.group, rule.target, rule.keep, *takes],
+        )
+    con.execute(f"insert into changed {concerned}")
+    put_setting(con, "links", kept.said)
 
 
 def _table(name: str, fields: tuple[Field, ...]) -> str:

@@ -421,7 +421,7 @@ def test_a_killed_run_leaves_the_calendars_as_they_were(
     with monkeypatch.context() as patched:
         patched.setattr(refresh, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         # As a kill would leave it: nobody takes back what is pending.
-        patched.setattr(archive, "discard_calendars", lambda _: None)
+        patched.setattr(archive, "discard_statements", lambda _: None)
         with pytest.raises(KeyboardInterrupt):
             refresh.refresh(data, configured(tmp_path, 18))
     assert (data / "raw/calendars.json.new").exists()

@@ -232,8 +232,8 @@ def test_an_export_holds_incidents_events_and_kpis(
     folder = tmp_path / "it's an export"
     code, out, errors = ran(capsys, "export", folder, "--data", data, "--format", format_)
     assert (code, errors) == (0, "")
-    names = ["incidents", "incident_events", "incident_segments", "data_issues", "rejected_rows", "refresh_runs"]
-    names += ["sources", "kpi_catalog", "kpi_daily", "kpi_monthly"]
+    names = ["incidents", "incident_events", "incident_segments", "incident_links", "data_issues", "rejected_rows"]
+    names += ["refresh_runs", "sources", "kpi_catalog", "kpi_daily", "kpi_monthly"]
     assert out.splitlines() == [*(f"{folder}/{name}.{format_}" for name in names), f"{folder}/about.json"]
     read = str(folder / f"incidents.{format_}").replace("'", "''")
     assert duckdb.sql(f"select incident_id, hours_to_resolve from '{read}' order by all").fetchall() == [

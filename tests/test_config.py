@@ -10,6 +10,7 @@ import pytest
 from etl import config
 from etl.calendars import Calendars
 from etl.config import Config, ConfigError, Source
+from etl.links import Links
 from etl.sources import Options, kinds
 
 
@@ -68,6 +69,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
         },
         calendars=Calendars(),
         annotations=(),
+        links=Links(),
     )
 
 
@@ -84,7 +86,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (
             "timezon = 'UTC'",
             "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules, "
-            "annotations; did you mean 'timezone'?",
+            "annotations, links; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),

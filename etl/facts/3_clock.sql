@@ -168,7 +168,10 @@ select
     coalesce(
         case when resolution_basis is not null then standing.resolution.assignment_group end,
         versions.assignment_group
-    ) as assignment_group
+    ) as assignment_group,
+    -- What links to another tool's incident make true.
+    false as is_opened_elsewhere,
+    false as is_acknowledged_elsewhere
 from current_versions as versions
 join sources
     on versions.source = sources.source
@@ -205,16 +208,3 @@ select
             then date_diff('second', opened_at, first_resolved_at)
     end as seconds_to_first_resolution
 from instants;
-
--- The incidents whose life can be told in stretches: those that took a known time, and the open ones.
-create or replace temp table lives as
-select
-    key,
-    opened_at,
-    case when seconds_to_resolve is not null then resolved_at end as until_at,
-    acknowledged_at,
-    acknowledgement_basis,
-    seconds_to_acknowledge
-from clocks
-where seconds_to_resolve is not null
-    or (state in ('new', 'in_progress', 'on_hold') and deleted_at_source is null);

@@ -1,4 +1,19 @@
 -- One row per stretch of an incident's life, in `stretches`; the open end of an open incident's last stretch is null.
+-- The incidents whose life can be told in stretches: those that took a known time, and the open ones.
+create or replace temp table lives as
+select
+    key,
+    opened_at,
+    case when seconds_to_resolve is not null then resolved_at end as until_at,
+    acknowledged_at,
+    acknowledgement_basis,
+    seconds_to_acknowledge,
+    is_opened_elsewhere,
+    is_acknowledged_elsewhere
+from clocks
+where seconds_to_resolve is not null
+    or (state in ('new', 'in_progress', 'on_hold') and deleted_at_source is null);
+
 -- The instants at which something about it changes: state, group, and the acknowledgement, which ends the waiting.
 create or replace temp view points as
 select
@@ -10,7 +25,8 @@ select
     happenings.group_after as assignment_group,
     lives.until_at,
     lives.acknowledged_at,
-    lives.acknowledgement_basis
+    lives.acknowledgement_basis,
+    lives.is_acknowledged_elsewhere
 from happenings
 join lives
     on happenings.key = lives.key
@@ -41,9 +57,25 @@ select
     null::varchar as assignment_group,
     until_at,
     acknowledged_at,
-    acknowledgement_basis
+    acknowledgement_basis,
+    is_acknowledged_elsewhere
 from lives
-where seconds_to_acknowledge > 0;
+where seconds_to_acknowledge > 0
+union all by name
+-- Another tool had it before its own.
+select
+    key,
+    -1::bigint as sequence,
+    opened_at as from_at,
+    'new' as state,
+    null::varchar as hold_reason,
+    null::varchar as assignment_group,
+    until_at,
+    acknowledged_at,
+    acknowledgement_basis,
+    is_acknowledged_elsewhere
+from lives
+where is_opened_elsewhere;
 
 create or replace temp table stretches as
 select
@@ -57,6 +89,7 @@ select
             and (from_at >= acknowledged_at) is not true
             and (state is not null or acknowledgement_basis = 'reported')
             then 'waiting'
+        when state = 'new' and is_acknowledged_elsewhere and from_at >= acknowledged_at then 'working'
         when state = 'new' then 'waiting'
         when state = 'in_progress' then 'working'
         else 'unexplained'
@@ -70,6 +103,7 @@ from (
         until_at,
         acknowledged_at,
         acknowledgement_basis,
+        is_acknowledged_elsewhere,
         lead(from_at, 1, until_at) over life as next_at,
         last_value(state ignore nulls) over so_far as state,
         -- A hold keeps its reason until the state changes.

@@ -1,0 +1,47 @@
+-- One row per incident whose facts are made again, with the version that counts.
+-- A number for each incident: what follows sorts and joins by it, not by two texts.
+create or replace temp table keys as
+select
+    source,
+    incident_id,
+    row_number() over () as key
+from (select distinct source, incident_id from places);
+
+create or replace temp table current_versions as
+select
+    numbered.key,
+    versions.*
+from store.versions as versions
+join (
+    select
+        keys.key,
+        places.place
+    from places
+    join keys
+        on places.source = keys.source
+        and places.incident_id = keys.incident_id
+) as numbered
+    on versions.rowid = numbered.place;
+
+drop table places;
+
+-- Of an incident's two newest versions, with and without a version number, the older one does not count.
+delete from current_versions as versions
+using (
+    select
+        numbered.key,
+        (coalesce(plain.updated_at, 'epoch'::timestamp), plain.as_of)
+            > (coalesce(numbered.updated_at, 'epoch'::timestamp), numbered.as_of)
+            as is_numbered
+    from (select key, updated_at, as_of from current_versions where version_number is null) as plain
+    join (select key, updated_at, as_of from current_versions where version_number is not null) as numbered
+        on plain.key = numbered.key
+) as outdated
+where versions.key = outdated.key
+    and (versions.version_number is not null) = outdated.is_numbered;
+
+-- Each incident by either of the keys that others know it by.
+create or replace temp view known_incidents as
+select key, source, incident_id as known_as from current_versions
+union
+select key, source, external_id as known_as from current_versions where external_id is not null;
