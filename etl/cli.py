@@ -316,7 +316,7 @@ def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
     """Say what a run did: complaints first, on stderr; then what got in."""
     for report in outcome.reports:
         level = "error" if report.outcome == "failed" else "warning"
-        for message in report.messages:
+        for message in report.complaints:
             settings.say(level, message, source=report.source)
     if settings.log_format == "json":
         told = {

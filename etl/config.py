@@ -16,9 +16,10 @@ from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
 from etl.links import LinkError, Links
 from etl.pull import Access, Secret
+from etl.reading import ReadError, check_delimiter, check_encoding
 from etl.shaping import nearest
 from etl.sources import Options
-from etl.stamps import StampError, check_zone
+from etl.stamps import StampError, check_format, check_zone
 
 
 class ConfigError(Exception):
@@ -238,10 +239,15 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
     hours = section.get("first_contact_hours")
     if hours is not None and (not isinstance(hours, (int, float)) or hours <= 0):
         raise ConfigError(f"{where} first_contact_hours is {hours!r}; it must be a number of hours above 0")
+    read_as = options(name, section, folder, where)
+    if read_as.map is not None and kind != "table":
+        raise ConfigError(
+            f"{where} map is for kind 'table'; kind '{kind}' knows its columns, and `fields` names others"
+        )
     return Source(
         name=name,
         kind=kind,
-        options=options(name, section, folder, where),
+        options=read_as,
         files=tuple(files),
         folder=folder,
         as_of=instant(section["as_of"], f"{where} as_of") if "as_of" in section else None,
@@ -302,15 +308,20 @@ def options(name: str, section: Mapping[str, Any], folder: Path, where: str) -> 
     _values(section, "channel", CHANNELS, where)
     _values(section, "hold_reason", HOLD_REASONS, where)
     _values(section, "excluded", EXCLUSIONS, where)
+    form = _form(section, where)
     given_map = section.get("map")
     if isinstance(given_map, str):
         given_map = read_map(folder / given_map)
+    if given_map is not None:
+        if not isinstance(given_map, Mapping):
+            raise ConfigError(f"{where} map is {given_map!r}; it must be the name of a mapping file")
+        given_map = {**given_map, **_form(given_map, f"{where} map:")}
     return Options(
         source=name,
         timezone=section.get("timezone"),
-        date_format=section.get("date_format"),
-        delimiter=section.get("delimiter"),
-        encoding=section.get("encoding"),
+        date_format=form.get("date_format"),
+        delimiter=form.get("delimiter"),
+        encoding=form.get("encoding"),
         null_marks=tuple(section.get("null_marks", ("", "?"))),
         fields=dict(section.get("fields", {})),
         status=dict(section.get("status", {})),
@@ -321,6 +332,23 @@ def options(name: str, section: Mapping[str, Any], folder: Path, where: str) -> 
         automation=tuple(section.get("automation", ())),
         map=given_map,
     )
+
+
+def _form(told: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Check what is said about a file's form: how it is split, encoded and dated."""
+    form: dict[str, Any] = {}
+    try:
+        for key, check in (("delimiter", check_delimiter), ("encoding", check_encoding)):
+            if key in told:
+                form[key] = check(str(told[key]), where)
+        formats = told.get("date_format")
+        if isinstance(formats, Mapping):
+            form["date_format"] = {name: check_format(str(format_), where) for name, format_ in formats.items()}
+        elif formats is not None:
+            form["date_format"] = check_format(str(formats), where)
+    except (ReadError, StampError) as error:
+        raise ConfigError(str(error)) from error
+    return form
 
 
 def read_map(path: Path) -> dict[str, Any]:

@@ -231,11 +231,7 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
         raise ReadError(f"{name}: the compressed file is cut off or damaged ({error}); export it again") from error
     if not head.strip(b"\xef\xbb\xbf \r\n\t\x00"):
         raise ReadError(f"{name}: the file is empty")
-    encoding = encoding or ("utf-8" if is_utf8 else "cp1252")
-    try:
-        codecs.lookup(encoding)
-    except LookupError as error:
-        raise ReadError(f"{name}: encoding '{encoding}' is unknown; use for example utf-8, utf-16 or cp1252") from error
+    encoding = check_encoding(encoding or ("utf-8" if is_utf8 else "cp1252"), f"{name}:")
     if not encoding.lower().startswith("utf-16") and b"\x00" in head[:4096]:
         raise ReadError(f"{name}: this is not text; Meantime reads CSV, JSON, XLSX and Parquet")
     ends_with_quote = tail.rstrip(b"\r\n\t \x00").endswith(b'"')
@@ -245,6 +241,31 @@ def _scan_text(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions)
         has_quotes=quotes > 0,
         may_end_in_quotes=quotes % 2 == 1 and not ends_with_quote,
     )
+
+
+def check_encoding(encoding: str, where: str) -> str:
+    """Give the name of an encoding of text back.
+
+    Raises:
+        ReadError: there is no such encoding.
+    """
+    try:
+        "".encode(encoding)
+    except LookupError as error:
+        raise ReadError(f"{where} encoding '{encoding}' is unknown; use for example utf-8, utf-16 or cp1252") from error
+    return encoding
+
+
+def check_delimiter(delimiter: str, where: str) -> str:
+    """Give a delimiter back; a tab may be written as a backslash and a t, as a shell leaves it.
+
+    Raises:
+        ReadError: it is not one character that can stand between columns.
+    """
+    delimiter = "\t" if delimiter == "\\t" else delimiter
+    if len(delimiter.encode()) != 1 or delimiter in '"\r\n':
+        raise ReadError(f"{where} delimiter is {delimiter!r}; it must be one character, such as ';' or a tab")
+    return delimiter
 
 
 def _marked_encoding(block: bytes) -> str | None:

@@ -19,7 +19,7 @@ from etl import archive, calendars, catalog, incident, links, publish, sources, 
 from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
 from etl.calendars import CalendarError, Calendars
-from etl.config import Config, ConfigError, Source
+from etl.config import DEFAULT_REJECTED_SHARE, Config, ConfigError, Source
 from etl.links import LinkError, Links
 from etl.publish import PublishError
 from etl.pull import Pull, PullError, begin, open_streams
@@ -58,7 +58,28 @@ class Report:
     rows_rejected: int = 0
     issues: int = 0
     messages: list[str] = field(default_factory=list)
-    too_many_rejected: bool = False
+    allowed_share: float = DEFAULT_REJECTED_SHARE
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected rows among those that came in."""
+        return self.rows_rejected / self.rows_in if self.rows_in else 0.0
+
+    @property
+    def too_many_rejected(self) -> bool:
+        """More rows were rejected than the source may reject."""
+        return self.rejected_share > self.allowed_share
+
+    @property
+    def complaints(self) -> list[str]:
+        """What a person should know of."""
+        if not self.too_many_rejected:
+            return self.messages
+        return [
+            *self.messages,
+            f"{self.source}: {self.rows_rejected} of {self.rows_in} rows were rejected ({self.rejected_share:.1%}, "
+            f"allowed are {self.allowed_share:.1%}); see `meantime rejects --source {self.source}`",
+        ]
 
 
 @dataclass
@@ -203,7 +224,7 @@ def _run(
             taken += _take_in(con, raw, source, files, pulls.get(source.name), reports[source.name], progress)
         failed = [report for report in reports.values() if report.outcome == "failed"]
         if failed and (must_succeed or len(failed) == len(reports)):
-            raise RefreshError("\n".join(message for report in failed for message in report.messages))
+            raise RefreshError("\n".join(message for report in failed for message in report.complaints))
         progress("making facts and KPIs")
         version = _finish(con, reports.values())
         con.execute("commit")
@@ -531,13 +552,6 @@ def _take_in(
     except OSError as error:
         report.outcome = "failed"
         report.messages.append(f"{source.name}: {publish.cause(error)}")
-    share = report.rows_rejected / report.rows_in if report.rows_in else 0.0
-    if share > source.max_rejected_share:
-        report.too_many_rejected = True
-        report.messages.append(
-            f"{source.name}: {report.rows_rejected} of {report.rows_in} rows were rejected ({share:.1%}, allowed are "
-            f"{source.max_rejected_share:.1%}); see `meantime rejects --source {source.name}`"
-        )
     return taken
 
 
@@ -625,6 +639,7 @@ def read_entry(
     store.unstage(con)
     _record_source(con, entry, as_of, knows_resolving=knows_resolving)
     report.outcome = "loaded"
+    report.allowed_share = float(entry.reading.settings.get("max_rejected_share", DEFAULT_REJECTED_SHARE))
     report.rows_in += counted["rows_in"]
     report.rows_good += counted["rows_good"]
     report.rows_rejected += counted["rows_rejected"]
@@ -731,7 +746,7 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report]) -> int:
             "rows_good": report.rows_good,
             "rows_rejected": report.rows_rejected,
             "issues": report.issues,
-            "message": "\n".join(report.messages) or None,
+            "message": "\n".join(report.complaints) or None,
         }
         for report in reports
     ]

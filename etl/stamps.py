@@ -35,6 +35,10 @@ class Format(NamedTuple):
     patterns: tuple[str, ...]
     """strptime patterns in the order in which they are tried."""
     has_offset: bool = False
+    example: str | None = None
+    """A value of the file that is written so, for messages."""
+    is_told: bool = False
+    """A person said so: what is written otherwise is rejected by its row and does not stop the file."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class _Seen:
     month_first: str | None = None
     neutral: str | None = None
     order: str | None = None
+    example: str | None = None
     has_offset: bool = False
     unread: str | None = None
     shape: str | None = None
@@ -100,15 +105,16 @@ def _look(values: Iterable[str], seen: _Seen) -> _Seen:
                 seen = replace(seen, neutral=value, shape=seen.shape or shape)
         elif _ISO.match(text):
             if seen.order is None:
-                seen = replace(seen, order=ISO, shape=text[4])
+                seen = replace(seen, order=ISO, shape=text[4], example=value)
             if not seen.has_offset and _OFFSET.search(text):
                 seen = replace(seen, has_offset=True)
         elif _EPOCH.fullmatch(text):
             if seen.order is None:
-                seen = replace(seen, order="epoch_seconds" if len(text) == 10 else "epoch_milliseconds")
+                unit = "epoch_seconds" if len(text) == 10 else "epoch_milliseconds"
+                seen = replace(seen, order=unit, example=value)
         elif _NAMED.match(text) or _NAMED_US.match(text) or _C_TIME.match(text):
             if seen.order is None:
-                seen = replace(seen, order="named", shape=text)
+                seen = replace(seen, order="named", shape=text, example=value)
         elif seen.unread is None:
             seen = replace(seen, unread=value)
     return seen
@@ -147,7 +153,7 @@ def decide(
                 break
     for column, found in seen.items():
         if found.day_first is not None and found.month_first is not None and told_for[column] is None:
-            raise _mixed(where, column, found.day_first, found.month_first)
+            raise _mixed(where, column, repr(found.day_first), repr(found.month_first))
     orders = {found.shape: _order(found) for found in seen.values() if found.day_first or found.month_first}
     formats = {}
     for column, found in seen.items():
@@ -160,13 +166,15 @@ def decide(
                     f"{found.neutral!r}); say which with --date-format day_first or month_first, "
                     "or the key `date_format`"
                 )
-        formats[column] = _format(order, found)
+        formats[column] = _format(order, found)._replace(
+            example=_example(order, found), is_told=told_for[column] is not None
+        )
     return formats
 
 
 def _mixed(where: str, column: str, day_first: str, month_first: str) -> StampError:
     return StampError(
-        f"{where}: '{column}' mixes date formats: {day_first!r} can only be day-first and {month_first!r} only "
+        f"{where}: '{column}' mixes date formats: {day_first} can only be day-first and {month_first} only "
         "month-first; export the file again with one format, or name one with --date-format (the other rows are then "
         "rejected)"
     )
@@ -188,6 +196,14 @@ def _order(found: _Seen) -> str | None:
     if found.day_first is not None:
         return DAY_FIRST
     return MONTH_FIRST if found.month_first is not None else None
+
+
+def _example(order: str | None, found: _Seen) -> str | None:
+    if order == DAY_FIRST:
+        return found.day_first or found.neutral
+    if order == MONTH_FIRST:
+        return found.month_first or found.neutral
+    return found.example if order == found.order else None
 
 
 def _format(order: str | None, found: _Seen) -> Format:
@@ -295,13 +311,14 @@ def _strptime(text: pl.Series, pattern: str) -> pl.Series:
 
 def _refuse_contradiction(values: pl.Series, format_: Format, column: str, where: str) -> None:
     """Evidence for the other order makes every ambiguous value doubtful, so it stops the file; rubbish only its row."""
-    if format_.order not in (DAY_FIRST, MONTH_FIRST):
+    if format_.is_told or format_.order not in (DAY_FIRST, MONTH_FIRST):
         return
     seen = _look(values.unique().to_list(), _Seen())
+    earlier = repr(format_.example) if format_.example else "an earlier value"
     if format_.order == DAY_FIRST and seen.month_first is not None:
-        raise _mixed(where, column, "an earlier value", seen.month_first)
+        raise _mixed(where, column, earlier, repr(seen.month_first))
     if format_.order == MONTH_FIRST and seen.day_first is not None:
-        raise _mixed(where, column, seen.day_first, "an earlier value")
+        raise _mixed(where, column, repr(seen.day_first), earlier)
 
 
 def _from_zone(local: pl.Series, zone: str) -> tuple[pl.Series, pl.Series, pl.Series]:
@@ -330,6 +347,27 @@ def _moved_forward(stamp: datetime, zone: str) -> datetime:
     # The offset before the gap (fold=0) reads the stamp as if the clock had not been moved yet.
     offset = stamp.replace(tzinfo=ZoneInfo(zone), fold=0).utcoffset() or timedelta(0)
     return stamp - offset
+
+
+def unreadable(field: str, format_: Format, value: str | None) -> str:
+    """Say that a value of a field of ours cannot be read, and how the column is written."""
+    if format_.order == "pattern":
+        return f"{field} {value!r} does not read as {format_.patterns[0]}"
+    like = f", such as {format_.example!r}" if format_.example else ""
+    return f"{field} {value!r} is not written like the other stamps of this column{like}"
+
+
+def check_format(told: str, where: str) -> str:
+    """Give a `date_format` back if it is one.
+
+    Raises:
+        StampError: it is neither an order nor a pattern.
+    """
+    if told not in ORDERS and "%" not in told:
+        raise StampError(
+            f"{where} date_format '{told}' is not one of {', '.join(ORDERS)}, nor a pattern such as %d.%m.%Y %H:%M"
+        )
+    return told
 
 
 def check_zone(zone: str) -> str:

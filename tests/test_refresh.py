@@ -290,7 +290,7 @@ def test_a_rebuild_says_what_it_can_no_longer_reach(tmp_path: Path) -> None:
     assert one(data, "select count(*) from incidents") == [(2,)]
     assert outcomes(refresh.refresh(data, kept).reports) == [("desk", "unchanged", 0, 0, 0)]
     outcome = refresh.rebuild(data)
-    assert [report.messages for report in outcome.reports] == [
+    assert [report.complaints for report in outcome.reports] == [
         ["desk: 1 inputs are no longer in the archive; what only they held is gone"]
     ]
     assert one(data, "select count(*) from incidents") == [(1,)]

@@ -103,3 +103,19 @@ def test_the_hour_that_happens_twice_takes_the_first_and_the_missing_one_moves_f
 def test_an_unknown_zone_says_what_a_zone_looks_like() -> None:
     with pytest.raises(StampError, match="time zone 'Europe/Berlinn' is unknown; use an IANA name"):
         stamps.check_zone("Europe/Berlinn")
+
+
+def test_an_order_that_a_person_named_rejects_the_other_rows_alone() -> None:
+    assert read(["29/02/2016", "02/28/2016"], told="day_first") == [datetime(2016, 2, 29), None]
+
+
+def test_what_cannot_be_read_is_told_beside_what_can() -> None:
+    format_ = stamps.decide(pl.DataFrame({"at": ["12/Aug/24 18:53"]}), ["at"])["at"]
+    assert stamps.unreadable("opened_at", format_, "00/Jan/00 00:00") == (
+        "opened_at '00/Jan/00 00:00' is not written like the other stamps of this column, such as '12/Aug/24 18:53'"
+    )
+
+
+def test_a_date_format_is_an_order_or_a_pattern() -> None:
+    with pytest.raises(StampError, match="date_format 'dayfirst' is not one of day_first, month_first, iso, nor a"):
+        stamps.check_format("dayfirst", "desk:")

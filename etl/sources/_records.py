@@ -129,7 +129,7 @@ class Records:
         utc, unreadable = read_stamp(self.verdicts, values, format_, self.plan.zone, self.plan.where, self.ids)
         if needed:
             self.verdicts.reject(values.is_null(), column, f"the {self.what} has no {field_}")
-            self.verdicts.reject(unreadable, column, partial(unreadable_stamp, field_))
+            self.verdicts.reject(unreadable, column, partial(stamps.unreadable, field_, format_))
         else:
             self.verdicts.note(
                 unreadable,
@@ -174,8 +174,3 @@ class Records:
             choices=choices,
             dtype=dtype,
         )
-
-
-def unreadable_stamp(name: str, value: str | None) -> str:
-    """Say that a stamp cannot be read."""
-    return f"{name} {value!r} is not a stamp that reads like the others of this column"

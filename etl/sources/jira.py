@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -714,7 +715,7 @@ def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str, colu
         verdicts.reject(
             unreadable,
             column,
-            lambda value: f"opened_at {value!r} is not a stamp that reads {format_.order} like the others",
+            partial(stamps.unreadable, "opened_at", format_),
         )
     else:
         verdicts.note(

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs
 
 import polars as pl
 
+from etl import stamps
 from etl.incident import GIVEN_EVENT, PRIORITIES, SNAPSHOT, VERSION, conform, schema
 from etl.pull import Client, Page, Pull, Token, TooManyError, by_offset, by_one, by_window
 from etl.reading import LINE, Export
@@ -43,7 +44,7 @@ from etl.shaping import (
     unknown,
 )
 from etl.sources import Canonical, Options
-from etl.sources._records import API_STAMP, Plan, Records, planned, unreadable_stamp
+from etl.sources._records import API_STAMP, Plan, Records, planned
 
 STATUS: dict[str, str] = {"triggered": "new", "acknowledged": "in_progress", "resolved": "resolved"}
 
@@ -531,7 +532,7 @@ def _told(
     values = coalesced(chunk, [stamp]).alias(stamp)
     happened_at, unreadable = read_stamp(verdicts, values, API_STAMP, "UTC", plan.where, keys)
     verdicts.reject(values.is_null(), None, "the stamp of the log entry is missing")
-    verdicts.reject(unreadable, stamp, partial(unreadable_stamp, stamp))
+    verdicts.reject(unreadable, stamp, partial(stamps.unreadable, stamp, API_STAMP))
     is_priority = entries == "priority_change"
     translate = lookup(PRIORITY, options.priority)
     words = lowered(PRIORITY) | lowered(options.priority)

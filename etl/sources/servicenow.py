@@ -637,8 +637,7 @@ def _unknown(plan: Plan, kind: str, choices: tuple[str, ...], known: Mapping[str
 
 
 def _unreadable(plan: Plan, field: str, value: str | None) -> str:
-    format_ = plan.formats[plan.columns[field]]
-    return f"{field} {value!r} is not a stamp that reads {format_.order} like the others of this column"
+    return stamps.unreadable(field, plan.formats[plan.columns[field]], value)
 
 
 def _note_unreadable(

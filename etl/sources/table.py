@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -190,6 +191,12 @@ def prepare(export: Export, options: Options) -> Plan:
     return Plan(export.name, options, fields, formats, zone, knows_resolving, words, skip, by_stamps)
 
 
+def _unreadable(source: _From, plan: Plan, value: str | None) -> str:
+    if source.unit:
+        return f"opened_at {value!r} is no number of {source.unit}"
+    return stamps.unreadable("opened_at", plan.formats[source.column or ""], value)
+
+
 def _only(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in given:
         if key not in known:
@@ -356,7 +363,7 @@ def _stamp(
         verdicts.reject(
             unreadable & ~skipped,
             source.column,
-            lambda value: f"opened_at {value!r} is not a stamp that reads like the others of this column",
+            partial(_unreadable, source, plan),
         )
     else:
         verdicts.note(

@@ -346,7 +346,7 @@ def warehoused(
             section = {"kind": kind, "url": url, "token": {"env": VARIABLE}, **keys}
             told = config.parse({"sources": {"desk": section}}, folder / "meantime.toml")
             outcome = refresh.refresh(folder / "data", told)
-        assert [report.messages for report in outcome.reports] == [[]]
+        assert [report.complaints for report in outcome.reports] == [[]]
         standin.passes(minutes=30)
     return folder / "data" / "incidents.duckdb"
 
