@@ -354,7 +354,7 @@ def unreadable(field: str, format_: Format, value: str | None) -> str:
     if format_.order == "pattern":
         return f"{field} {value!r} does not read as {format_.patterns[0]}"
     like = f", such as {format_.example!r}" if format_.example else ""
-    return f"{field} {value!r} is not written like the other stamps of this column{like}"
+    return f"{field} {value!r} is not a stamp like the others of this column{like}"
 
 
 def check_format(told: str, where: str) -> str:

@@ -112,7 +112,7 @@ def test_an_order_that_a_person_named_rejects_the_other_rows_alone() -> None:
 def test_what_cannot_be_read_is_told_beside_what_can() -> None:
     format_ = stamps.decide(pl.DataFrame({"at": ["12/Aug/24 18:53"]}), ["at"])["at"]
     assert stamps.unreadable("opened_at", format_, "00/Jan/00 00:00") == (
-        "opened_at '00/Jan/00 00:00' is not written like the other stamps of this column, such as '12/Aug/24 18:53'"
+        "opened_at '00/Jan/00 00:00' is not a stamp like the others of this column, such as '12/Aug/24 18:53'"
     )
 
 
