@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, doubting, figures, filters, fitness, periods, query, sentences, words
+from dashboard import charts, doubting, figures, filters, fitness, periods, query, reasons, sentences, why, words
+from dashboard.insights import search
 from dashboard.view import View
 
 STYLE = """
@@ -389,6 +390,30 @@ def moved(here: View, names: Sequence[str]) -> None:
         return
     st.caption(words.plain(figure.subtitle))
     st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+
+
+def stand_out(here: View, name: str) -> None:
+    """Set the slices that stand out among all, how many were looked at, and what standing out means."""
+    st.subheader("What stands out?", anchor=False)
+    if not why.can_be_searched(here.kpi(name)):
+        nothing("A stock carries over from one day to the next, so no chance can be said for its slices.")
+        return
+    found = here.stand_out(name)
+    if found is None or not found.looked_at:
+        nothing(f"Too few days to tell a slice from chance: each period needs {search.LEAST_DAYS}.")
+        return
+    kind = here.kind(name)
+    looked = f"{words.number(found.looked_at)} questions were asked of every slice and every pair of slices"
+    told(
+        [reasons.finding(one, found, kind) for one in found.findings.iter_rows(named=True)],
+        f"Nothing: {looked}, and no answer stands out against what chance makes of so many.",
+    )
+    if found.findings.height:
+        st.caption(
+            f"Strongest first, each with what is above it taken out. {looked}; one counts only if it beats the best of "
+            f"them in 95 of 100 random deals of the days ({words.number(found.resamples)} were dealt). Slices overlap: "
+            "these do not add up."
+        )
 
 
 def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> None:

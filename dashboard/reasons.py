@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from dashboard import filters, why, words
+from dashboard import filters, sentences, why, words
 from dashboard.why import Bridge
 
 OWN = {"hours": "times", "share": "rate"}
@@ -168,3 +168,30 @@ def said(found: Sequence[Step], bridge: Bridge, say: Say) -> str:
 
 def _is_seen(amount: str) -> bool:
     return any(digit in amount for digit in "123456789")
+
+
+def slice_name(finding: dict[str, Any]) -> str:
+    """Say the slice of a finding: "Network and P3", "no service", "all incidents"."""
+    named = [member(finding[f"by_{place}"], finding[f"member_{place}"]) for place in (1, 2) if finding[f"by_{place}"]]
+    return " and ".join(named) or "all incidents"
+
+
+def finding(one: dict[str, Any], found: why.Found, kind: str) -> str:
+    """Say a finding as Markdown: what stands out, from what to what, and what it adds."""
+    over = "" if found.threshold is None else f" over {words.duration(found.threshold)}"
+    told_as = kind if found.threshold is None else "share"
+    before, now = (_valued(one[f"value_{period}"], told_as) for period in ("before", "now"))
+    moved = f"went from {before} to {now}{f' of incidents{over}' if over else ''}"
+    # A quotient of sums is weighed in hours: these are no n.
+    is_ratio = found.kpi.statistic == "ratio"
+    if one["kind"] == "mix":
+        shares = (words.share(one[f"share_{period}"]) for period in ("before", "now"))
+        moved = f"went from {' to '.join(shares)} of the {'hours' if is_ratio else 'volume'}"
+    adds = f"{sentences.signed(one['contribution'], told_as)} of the change{f' in the share{over}' if over else ''}"
+    n = "" if kind == "count" or is_ratio else f", n {words.number(round(one['weight_now']))}"
+    sure = f"(p = {one['p']:.3f}{n})"
+    return f"**{words.plain(slice_name(one))}** {words.plain(f'{moved}: {adds} {sure}')}"
+
+
+def _valued(value: float | None, kind: str) -> str:
+    return "none" if value is None else words.value(value, kind)

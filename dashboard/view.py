@@ -40,6 +40,15 @@ def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
     return getattr(door, question)(warehouse(path), *arguments, **options)
 
 
+@st.cache_resource(max_entries=KEPT_VERSIONS, show_spinner=False)
+def searches(path: str) -> dict[Any, why.Found | None]:
+    """Keep what was found in a version, for all readers: a search is long enough to show its progress."""
+    return {}
+
+
+MOST_SEARCHES = 500
+
+
 @dataclass
 class View:
     """One version under one choice of filters."""
@@ -165,6 +174,18 @@ class View:
         """The known changes that concern any of what is shown."""
         found: list[control.KnownChange] = self.ask("known_changes", self.scope)
         return tuple(charts.Note(change.day, change.text) for change in found)
+
+    def stand_out(self, name: str) -> why.Found | None:
+        """Search for the slices that moved a KPI, once for each version and choice."""
+        kept, key = searches(self.path), (name, self.scope)
+        if key not in kept:
+            bar = st.progress(0.0, "Looking at every slice and every pair of them")
+            found = why.stand_out(self.warehouse, name, self.scope, bar.progress)
+            bar.empty()
+            if len(kept) >= MOST_SEARCHES:
+                kept.clear()
+            kept[key] = found
+        return kept[key]
 
     def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
         """A KPI for each member of a column."""

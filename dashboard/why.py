@@ -1,4 +1,4 @@
-"""Why a KPI moved: the change between two comparable periods as parts that add up."""
+"""Why a KPI moved: the change between two comparable periods as parts that add up, and the slices that stand out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import NamedTuple
 import polars as pl
 
 from dashboard import evidence, query
-from dashboard.insights import bridge
+from dashboard.insights import bridge, search
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Scope, Warehouse
 
+SEARCHED = ("priority", "assignment_group", "service", "category", "channel", "source")
+"""The dimensions that are searched, and all pairs of them."""
 MOST_PARTS = 30
 """Members of a quantile that are told apart; the smaller ones are one part together."""
 OTHERS = "\N{HORIZONTAL ELLIPSIS}"
@@ -150,3 +152,49 @@ def _of_quantile(
     return parts.with_columns(
         pl.col("weight_before").cast(pl.Int64).alias("n_before"), pl.col("weight_now").cast(pl.Int64).alias("n_now")
     )
+
+
+class Found(NamedTuple):
+    """What a search over all slices found."""
+
+    kpi: Kpi
+    findings: pl.DataFrame
+    """As `insights.search.Search` has them; of a quantile the values are shares above `threshold`."""
+    looked_at: int
+    resamples: int
+    threshold: float | None = None
+    """For a quantile: its value over both periods together, in hours."""
+
+
+def can_be_searched(one: Kpi) -> bool:
+    """Say whether slices can be searched: days of a stock are no deals of each other."""
+    return one.fact == "incidents"
+
+
+def stand_out(
+    warehouse: Warehouse, name: str, scope: Scope, progress: search.Progress = lambda _: None
+) -> Found | None:
+    """Search all slices for those that moved a KPI; None where there is nothing to compare.
+
+    A slice that the scope fixes to one member is not asked: it is everything.
+    """
+    one = query.kpi(warehouse, name)
+    compared = query.comparison(warehouse, name, scope)
+    if compared is None or compared.reason or not can_be_searched(one):
+        return None
+    fixed = {column for column, members in scope.where if len(members) == 1}
+    by = [column for column in SEARCHED if column not in fixed]
+    rows = _each(warehouse, name, scope, by, compared)
+    progress(0.2)
+    quantile = evidence.quantile(one)
+    threshold = rows["value"].quantile(quantile, "linear") if quantile is not None and rows.height else None
+    value = pl.col("value") if threshold is None else (pl.col("value") > threshold).cast(pl.Float64)
+    found = search.ranked(
+        rows.with_columns((value * pl.col("weight")).alias("amount")),
+        days_of(compared),
+        by,
+        is_count=one.is_count,
+        is_duration=one.unit == "hours" and threshold is None,
+        progress=lambda done: progress(0.2 + 0.8 * done),
+    )
+    return Found(one, found.findings, found.looked_at, found.resamples, threshold)

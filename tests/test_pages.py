@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import charts, filters, query, sentences, view, words
 from dashboard.charts import Bar, Point, Series, Unit
+from dashboard.insights import search
 from etl import config, refresh
 from etl.config import Source
 from etl.sources import Options
@@ -407,3 +408,51 @@ def test_a_change_of_a_period_that_may_not_be_compared_is_not_split(
     app = opened(monkeypatch, sample, "why_it_moved", since=["2024-07-15"], until=["2024-08-11"])
     assert "There is nothing to compare it with: alerts begins only on 1 Jul 2024." in said(app)
     assert pictures(app) == []
+
+
+def test_what_stands_out_among_all_slices_is_listed_with_how_many_were_looked_at(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "why_it_moved", since=["2025-04-14"], until=["2025-12-28"])
+    text = said(app)
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- **Payments Engineering** went from 6.9 % to 11.6 % of the volume: "
+        f"{words.MINUS}17 min of the change (p = 0.001, n 611)",
+        "- **Network and servicedesk** went from 37 h to 64 h: +2.4 h of the change (p = 0.002, n 424)",
+    ]
+    assert "Strongest first, each with what is above it taken out. 1,085 questions were asked of every slice" in text
+    app = opened(monkeypatch, sample, "why_it_moved")
+    assert "Nothing: 1,097 questions were asked of every slice and every pair of slices, and no answer" in said(app)
+    app = opened(monkeypatch, sample, "why_it_moved", moved_kpi=["Open incidents"])
+    assert "A stock carries over from one day to the next" in said(app)
+    app = opened(monkeypatch, sample, "why_it_moved", since=["2025-12-01"], until=["2025-12-07"])
+    assert "Too few days to tell a slice from chance: each period needs 14." in said(app)
+
+
+def test_a_search_is_kept_for_its_version_and_shows_its_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[float]] = []
+    ranked = search.ranked
+
+    def counted(*arguments: Any, progress: search.Progress, **options: Any) -> search.Search:
+        told: list[float] = []
+        asked.append(told)
+
+        def both(done: float) -> None:
+            told.append(done)
+            progress(done)
+
+        return ranked(*arguments, progress=both, **options)
+
+    monkeypatch.setattr(search, "ranked", counted)
+    days = [date(2026, 1, 5) + timedelta(days=at) for at in range(84)]
+    groups = ("Desk", "Network")
+    data = load(tmp_path, [row(at, day, 1 + at % 5, group=groups[at % 2]) for at, day in enumerate(days)])
+    chosen = {"since": ["2026-02-23"], "until": ["2026-03-22"]}
+    for _ in range(2):
+        opened(monkeypatch, data, "why_it_moved", **chosen)
+    assert [told[-1] for told in asked] == [1.0]
+    load(data, [row(at, day, 1 + at % 3) for at, day in enumerate(days, start=100)], "other")
+    opened(monkeypatch, data, "why_it_moved", **chosen)
+    assert len(asked) == 2

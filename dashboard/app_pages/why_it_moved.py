@@ -42,11 +42,12 @@ bridge = here.ask("bridges", name, here.scope, (column,)).get(column) if column 
 with top:
     if bridge is None:
         parts.lead(sentences.joined(f"{here.kpi(name).title}: **{sentences.amount(reading)}** {here.in_span}"))
-        parts.nothing(
-            f"There is nothing to compare it with: {reading.reason}."
-            if reading.reason
-            else "There is nothing to compare it with."
-        )
+        if not columns:
+            parts.nothing("There is nothing to split it by: all incidents are alike in every column.")
+        elif reading.reason:
+            parts.nothing(f"There is nothing to compare it with: {reading.reason}.")
+        else:
+            parts.nothing("Too few incidents to compare.")
     else:
         steps = reasons.steps(bridge, kind)
         say = reasons.saying(bridge, steps, kind)
@@ -59,5 +60,6 @@ if bridge is not None:
         figures.waterfall(here, "What adds up to the change?", bridge),
         otherwise="Nothing changed in any part.",
     )
+    parts.stand_out(here, name)
     parts.folded("Every part", figures.bridge_table(bridge, kind))
 parts.foot(here, (name,))
