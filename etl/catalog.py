@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,27 @@ COUNTED_ON = {
 }
 """Instant at which a KPI counts an incident -> the column with its day in the reporting zone."""
 DIMENSIONS = ("all", "priority", "assignment_group", "service", "source")
+
+
+CATALOG = (
+    Field(
+        "name", "varchar", "Name of its macro in the schema kpi; <name>_n says how many incidents a value is made of"
+    ),
+    Field("title", "varchar", "What it is called on pages"),
+    Field("unit", "varchar", f"Unit of its value: {', '.join(UNITS)}"),
+    Field("better", "varchar", f"Which way is better: {', '.join(BETTER)}"),
+    Field("fact", "varchar", "Table or view whose rows its macro takes"),
+    Field("counted_at", "varchar", "Instant at which it counts an incident, or the day that it is a stock of"),
+    Field("description", "varchar", "What it means and what it leaves out"),
+    Field("sql", "varchar", "Its definition: the text of its macros"),
+    Field("statistic", "varchar", f"What it makes of what each incident adds: {', '.join(STATISTICS)}"),
+)
+DAY = Field("day", "date", "Day in the reporting zone")
+PERIODIC = (
+    Field("period", "date", "First day of the period, in the reporting zone"),
+    Field("dimension", "varchar", f"What the row is split by: {', '.join(DIMENSIONS)}"),
+    Field("member", "varchar", "Value of the dimension; null where an incident has none"),
+)
 
 
 class CatalogError(Exception):
@@ -172,14 +194,24 @@ def build(con: duckdb.DuckDBPyConnection, comments: dict[str, tuple[str, tuple[F
     for grain in ("day", "month"):
         name = {"day": "daily", "month": "monthly"}[grain]
         con.execute(f"create or replace view kpi.{name} as\n{_periodic(grain)}")
-        con.execute(
-            f"comment on view kpi.{name} is 'One row per {grain}, dimension and member; each KPI is counted at its own date'"
+        _comment(
+            con, "view", f"kpi.{name}", f"{grain}, dimension and member; each KPI is counted at its own date", PERIODIC
         )
+        for entry in kpis():
+            _comment_column(con, f"kpi.{name}", entry.name, f"{entry.title}, {entry.unit}. {entry.description}")
+    _comment(con, "view", "kpi.calendar", "day from the first opening to the last day that any source covers", (DAY,))
     for table, (row, fields) in comments.items():
-        kind = "view" if table in VIEWED else "table"
-        con.execute(f"comment on {kind} main.{table} is {_quoted(f'One row per: {row}')}")
-        for field in fields:
-            con.execute(f'comment on column main.{table}."{field.name}" is {_quoted(field.comment)}')
+        _comment(con, "view" if table in VIEWED else "table", f"main.{table}", row[0].lower() + row[1:], fields)
+
+
+def _comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, row: str, fields: Iterable[Field]) -> None:
+    con.execute(f"comment on {kind} {name} is {_quoted(f'One row per {row}')}")
+    for field in fields:
+        _comment_column(con, name, field.name, field.comment)
+
+
+def _comment_column(con: duckdb.DuckDBPyConnection, table: str, column: str, comment: str) -> None:
+    con.execute(f'comment on column {table}."{column}" is {_quoted(comment)}')
 
 
 def bind(con: duckdb.DuckDBPyConnection) -> None:
@@ -190,28 +222,13 @@ def bind(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _catalog_table(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(
-        "create or replace table kpi.catalog (name varchar, title varchar, unit varchar, better varchar, fact varchar,"
-        " counted_at varchar, description varchar, sql varchar, statistic varchar)"
-    )
+    columns = ", ".join(f"{field.name} {field.type}" for field in CATALOG)
+    con.execute(f"create or replace table kpi.catalog ({columns})")
     con.executemany(
-        "insert into kpi.catalog values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            [
-                entry.name,
-                entry.title,
-                entry.unit,
-                entry.better,
-                entry.fact,
-                entry.counted_at,
-                entry.description,
-                entry.sql,
-                entry.statistic,
-            ]
-            for entry in kpis()
-        ],
+        f"insert into kpi.catalog values ({', '.join('?' for _ in CATALOG)})",
+        [[getattr(entry, field.name) for field in CATALOG] for entry in kpis()],
     )
-    con.execute("comment on table kpi.catalog is 'One row per KPI: what it means and how it is computed'")
+    _comment(con, "table", "kpi.catalog", "KPI: what it means and how it is computed", CATALOG)
 
 
 def _quoted(text: str) -> str:

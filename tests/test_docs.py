@@ -90,12 +90,12 @@ def test_every_source_is_named_and_has_an_example() -> None:
 def test_every_table_and_column_has_a_comment(sample: Path) -> None:
     con = duckdb.connect(sample / "incidents.duckdb", read_only=True)
     silent = con.execute(
-        "select table_name, column_name from duckdb_columns() where schema_name = 'main' and not internal"
+        "select table_name, column_name from duckdb_columns() where schema_name in ('main', 'kpi') and not internal"
         " and comment is null order by all"
     ).fetchall()
     tables = con.execute(
-        "select table_name from duckdb_tables() where schema_name = 'main' and comment is null"
-        " union all select view_name from duckdb_views() where schema_name = 'main' and not internal and comment is null"
+        "select table_name from duckdb_tables() where schema_name in ('main', 'kpi') and comment is null"
+        " union all select view_name from duckdb_views() where schema_name in ('main', 'kpi') and not internal and comment is null"
     ).fetchall()
     con.close()
     assert silent == []
