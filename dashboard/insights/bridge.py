@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 EXACT = 8
 """Up to so many parts every subset is looked at; beyond, random orders are averaged."""
-ORDERS = 16
+ORDERS = 12
 """Random orders, each taken forwards and backwards."""
 SEED = 20250101
 
@@ -189,16 +189,27 @@ class _Mixture:
         low, high = np.zeros(len(weights), dtype=np.int64), np.full(len(weights), len(self.known))
         while (high - low > 1).any():
             middle = (low + high) // 2
-            fits = self._around(self.known[middle], weights, new_values).below <= target
+            fits = self._below(self.known[middle], weights, new_values) <= target
             low, high = np.where(fits, middle, low), np.where(fits, high, middle)
         found = self.known[low]
         around = self._around(found, weights, new_values)
         beyond = np.clip((target - around.before_last) / around.each, 0.0, 1.0)
         return found + np.where(beyond > 0, beyond * (np.minimum(around.following, last) - found), 0.0)
 
+    def _below(self, value: Floats, weights: Floats, new_values: Masks) -> Floats:
+        """Weigh what lies below a value, for each mixture."""
+        below = np.zeros(len(value))
+        for place, pair in enumerate(self.values):
+            for period in (False, True):
+                rows = np.flatnonzero(new_values[:, place] == period)
+                if rows.size:
+                    below[rows] += weights[rows, place] * np.searchsorted(pair[int(period)], value[rows], "left")
+        return below
+
     def _around(self, value: Floats, weights: Floats, new_values: Masks) -> _Around:
         """Weigh what lies below a value and at it, for each mixture."""
-        below, at, tied = np.zeros(len(value)), np.zeros(len(value)), np.zeros(len(value))
+        below = self._below(value, weights, new_values)
+        at, tied = np.zeros(len(value)), np.zeros(len(value))
         following = np.full(len(value), np.inf)
         for place, pair in enumerate(self.values):
             for period in (False, True):
@@ -208,19 +219,17 @@ class _Mixture:
                 own = pair[int(period)]
                 left, right = (np.searchsorted(own, value[rows], side) for side in ("left", "right"))
                 weight = weights[rows, place]
-                below[rows] += weight * left
                 at[rows] += weight * (right - left)
                 tied[rows] += right - left
                 after = np.where(right < len(own), own[np.minimum(right, len(own) - 1)], np.inf)
                 following[rows] = np.minimum(following[rows], after)
         each = at / np.maximum(tied, 1)
-        return _Around(below, below + at - each, np.where(each > 0, each, 1.0), following)
+        return _Around(below + at - each, np.where(each > 0, each, 1.0), following)
 
 
 class _Around(NamedTuple):
-    """Weights around a value in each mixture: before it, before the last of those tied at it, of one of these."""
+    """Weights around a value in each mixture: before the last of those tied at it, and of one of these."""
 
-    below: Floats
     before_last: Floats
     each: Floats
     following: Floats

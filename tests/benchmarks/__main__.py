@@ -13,11 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import duckdb
+
+if TYPE_CHECKING:
+    from dashboard.query import Warehouse
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -168,6 +171,8 @@ MACRO_BY_HAND = (
     " and i.seconds_to_resolve is not null))::double / nullif(count(*) filter (where i.excluded_as is null"
     " and i.resolved_with_parent is not true and i.seconds_to_resolve is not null), 0) / 3600"
 )
+EDGE_DAYS = 28
+"""Days at the beginning that no change may reach back to: only the quickly resolved are there."""
 PAGE_LIMITS = {"volume_and_backlog": 300}
 """Milliseconds that the queries of a page may take; 150 where nothing is said."""
 
@@ -191,6 +196,7 @@ def macros_and_pages(folder: Path) -> list[Result]:
     ]
     macro, hand = (min(side) for side in zip(*turns, strict=True))
     size = warehouse.frame("select count(*) as n from incidents")["n"][0]
+    moved = why_it_moved(warehouse)
     warehouse.connection.close()
     pages = json.loads(
         subprocess.run(
@@ -214,7 +220,32 @@ def macros_and_pages(folder: Path) -> list[Result]:
             )
             for page, views in pages.items()
         ),
+        *moved,
     ]
+
+
+def why_it_moved(warehouse: Warehouse) -> list[Result]:
+    """The parts of a change and the ranked search, over everything that can be compared: half against half."""
+    from dashboard import query, why
+
+    first, last = warehouse.first_day, warehouse.last_intake_day
+    assert first is not None
+    assert last is not None
+    weeks = ((last - first).days - EDGE_DAYS) // 14
+    scope = query.Scope(last - timedelta(days=7 * weeks - 1), last)
+    results = []
+    for name in ("mttr", "mttr_p90", "incident_volume"):
+        bridges = best(lambda name=name: why.bridges(warehouse, name, scope, ("assignment_group",)), 3)
+        parts = why.bridges(warehouse, name, scope, ("assignment_group",))["assignment_group"].parts
+        told = f"why {name} moved, {weeks} weeks and {weeks} before"
+        results.append(Result(f"{told}: {parts.height} parts", f"{bridges * 1000:.0f} ms", "", "", "at most 300 ms"))
+        found = why.stand_out(warehouse, name, scope)
+        assert found is not None
+        searched = best(lambda name=name: why.stand_out(warehouse, name, scope), 3)
+        rows = query.each(warehouse, name, scope.within(scope.since - timedelta(days=7 * weeks), last)).height
+        told = f"{told}: search, {found.looked_at:,} questions of {rows:,} incidents"
+        results.append(Result(told, f"{searched:.2f} s", "", "", "at most 3 s"))
+    return results
 
 
 CLOCKS = """
