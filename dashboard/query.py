@@ -283,6 +283,26 @@ def _filter(warehouse: Warehouse, fact: str, scope: Scope) -> _Filter:
     return _Filter("\n    ".join(conditions), values)
 
 
+def unmatched(warehouse: Warehouse, scope: Scope) -> list[str]:
+    """Say which of a scope's values no incident has at all, and which there are: a misspelt one would read as zero."""
+    said = []
+    for name, alternatives in scope.where:
+        type_ = warehouse.columns["incidents"].get(name)
+        for value in alternatives if type_ else ():
+            filtered = _filter(warehouse, "incidents", Scope(where=((name, (value,)),)))
+            if (
+                value is None
+                or warehouse.frame(
+                    f"select 1 from main.incidents as i where true {filtered.text} limit 1", filtered.values
+                ).height
+            ):
+                continue
+            known = [member for member, _ in options(warehouse, name) if member is not None]
+            told = _nearest(value, known) or (f"; there are {', '.join(known)}" if 0 < len(known) <= 20 else "")
+            said.append(f"no incident has {name} '{value}'{told}")
+    return said
+
+
 Days = tuple[date, date]
 """A first and a last day, both included."""
 

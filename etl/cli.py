@@ -483,6 +483,8 @@ def kpi(
             raise ConfigError(f"--since {since:%Y-%m-%d} lies after --until {until:%Y-%m-%d}")
         frame = query.values(warehouse, [name], scope, list(dict.fromkeys(by)), grain).drop("kpi")
         asked = query.kpi(warehouse, name)
+        for message in query.unmatched(warehouse, scope):
+            settings.say("warning", message)
     except query.QueryError as error:
         settings.say("error", str(error))
         return WRONG_USAGE
@@ -530,7 +532,7 @@ def rejects(settings: Settings, *, source: str | None, limit: int, format_: str)
         raise ConfigError(f"source '{source}' is not one of {', '.join(known)}")
     frame = query.rejects(warehouse, source, limit + 1)
     if frame.height > limit:
-        settings.say("info", f"only the first {limit} rows are shown; --limit shows more")
+        settings.say("info", f"there are more than {limit:,} rows; --limit shows more")
         frame = frame.head(limit)
     if format_ == "table":
         frame = frame.select("source", "file", "line", "incident_id", "reason")

@@ -85,8 +85,12 @@ def checkout(data: Path, target: Path) -> None:
     """
     file, con = open_published(data)
     con.close()
+    if target.is_dir():
+        raise PublishedError(f"{target} is a folder; name the file to write in it")
     if target.exists():
         raise PublishedError(f"{target} exists; name another file, or remove it first")
+    if not target.parent.is_dir():
+        raise PublishedError(f"{target} cannot be written: there is no folder {target.parent}")
     pending = target.with_name(f".{target.name}.new")
     try:
         subprocess.run(
@@ -108,6 +112,9 @@ def export(data: Path, folder: Path, format_: str) -> list[Path]:
         PublishedError: nothing is published, or the folder cannot be written.
     """
     _, con = open_published(data)
+    if folder.exists() and not folder.is_dir():
+        con.close()
+        raise PublishedError(f"{folder} is a file; name a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         settings = dict(con.execute("select name, value from store.settings").fetchall())

@@ -167,6 +167,8 @@ def rebuild(
     Raises:
         RefreshError, StoreError, PublishError: nothing was published.
     """
+    if not (data / "raw").exists() and not _store_file(data).exists():
+        raise RefreshError(f"{data} holds no archive; run `meantime load FILE --as servicenow` first")
     with store.lock(data / "store", wait_seconds):
         # The store itself may be damaged: it is asked for what it still knows, and replaced.
         publish.recover(data)

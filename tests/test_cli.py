@@ -225,6 +225,40 @@ def test_a_checkout_may_be_written_and_does_not_replace_a_file(
     )
 
 
+def test_a_value_that_no_incident_has_is_said_beside_the_zero(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for condition, message in (
+        ("assignment_group=O'Neil", "no incident has assignment_group 'O'Neil'"),
+        ("priority=high", "no incident has priority 'high'; there are 3"),
+    ):
+        code, out, err = ran(capsys, "kpi", "incident_volume", "--where", condition, "--format", "json", "--data", data)
+        assert (code, json.loads(out)[0]["value"]) == (0, 0)
+        assert err.startswith(f"warning: {message}")
+    assert ran(capsys, "kpi", "incident_volume", "--where", "priority=3", "--data", data)[2] == ""
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = exports.write(tmp_path / "a.csv", [])
+    for arguments, message in (
+        (("checkout", tmp_path), f"{tmp_path} is a folder; name the file to write in it"),
+        (("checkout", file), f"{file} exists; name another file, or remove it first"),
+        (("checkout", tmp_path / "none" / "x"), f"cannot be written: there is no folder {tmp_path / 'none'}"),
+        (("export", file), f"{file} is a file; name a folder"),
+    ):
+        code, _, err = ran(capsys, *arguments, "--data", data)
+        assert (code, message in err) == (1, True), err
+
+
+def test_nothing_is_rebuilt_from_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = ran(capsys, "rebuild", "--data", tmp_path / "mistyped")
+    assert (code, err) == (
+        1,
+        f"error: {tmp_path / 'mistyped'} holds no archive; run `meantime load FILE --as servicenow` first\n",
+    )
+    assert not (tmp_path / "mistyped").exists()
+
+
 @pytest.mark.parametrize("format_", ["parquet", "csv"])
 def test_an_export_holds_incidents_events_and_kpis(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], format_: str
