@@ -20,6 +20,8 @@ MOST_SIGNS = 30
 _EPOCH = date(1970, 1, 1).toordinal()
 FEW = 5
 """Below this n a value is grey."""
+ROOM_FOR_LIMITS = 1.5
+"""A scale makes room for limits up to so many times the greatest value."""
 MOST_NOTES, NOTE_ROOM = 3, 130
 """Names of known changes that stand below each other, and the pixels that one may take; the tooltip has all of it."""
 LABEL_ROOM = 92
@@ -109,6 +111,8 @@ class Point(NamedTuple):
     name: str
     flag: str = ""
     reason: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 class Note(NamedTuple):
@@ -134,6 +138,10 @@ class Unit(NamedTuple):
     def say(self, value: float) -> str:
         """Say one value in words."""
         return words.value(value, self.kind)
+
+    def between(self, value: float, low: float | None, high: float | None) -> str:
+        """Say the limits of a value in the unit of that value, or nothing."""
+        return words.between(low, high, self.kind, words.scale_of(value) if self.kind == "hours" else None)
 
 
 class Figure(NamedTuple):
@@ -389,12 +397,14 @@ def trend(
     points = series[0].points
     everything = [point for line in series for point in line.points]
     known = [point.value for point in everything if point.value is not None]
-    vertical = scale(known if log else _heights(everything), unit, log)
+    reached = [] if bars else _reached(everything)
+    vertical = scale([*(known if log else _heights(everything)), *reached], unit, log)
     x = time_axis(points)
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     layers = _band_layers(points, colours, x)
     for at, line in enumerate(series):
         tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
+        layers += [] if bars else _sure(line, vertical, tint, x, y)
         layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours)
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
@@ -439,6 +449,15 @@ def _heights(points: Sequence[Point]) -> list[float]:
     if len(comparable) < 3 or sum(value > 1.5 * max(comparable) for value in everything) not in (1, 2):
         return everything
     return [*comparable, 1.15 * max(comparable)]
+
+
+def _reached(points: Sequence[Point]) -> list[float]:
+    """Give the limits that a scale must reach: a wide band may leave the picture, not flatten the line."""
+    comparable = [point for point in points if point.value is not None and not point.flag]
+    tallest = max((point.value or 0.0 for point in comparable), default=0.0)
+    lowest = min((point.value or 0.0 for point in comparable), default=0.0)
+    highs = [min(point.high, ROOM_FOR_LIMITS * tallest) for point in comparable if point.high is not None]
+    return highs + [max(point.low, lowest / ROOM_FOR_LIMITS) for point in comparable if point.low is not None]
 
 
 def _row(point: Point, vertical: Scale) -> dict[str, Any]:
@@ -490,6 +509,31 @@ def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colou
                 shape=alt.condition("datum.beyond", alt.value("triangle-up"), alt.value("circle")),
             )
         )
+    return layers
+
+
+def _sure(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) -> list[Any]:
+    """A band between the limits of each period; one of a single period is a stroke. A limit that lacks leaves a gap."""
+    bottom, top = vertical.domain
+
+    def row(point: Point, run: int) -> dict[str, Any]:
+        low, high = (min(max(limit / vertical.divisor, bottom), top) for limit in (point.low or 0.0, point.high or 0.0))
+        return {"at": _middle(point), "v": low, "high": high, "run": run}
+
+    whole: list[dict[str, Any]] = []
+    alone: list[dict[str, Any]] = []
+    grouped = itertools.groupby(line.points, key=lambda point: None not in (point.value, point.low, point.high))
+    for run, (is_known, group) in enumerate(grouped):
+        if is_known:
+            rows = [row(point, run) for point in group]
+            (whole if len(rows) > 1 else alone).extend(rows)
+    layers: list[Any] = []
+    if whole:
+        area = alt.Chart(alt.Data(values=whole)).mark_area(color=tint, opacity=0.16, line=False)
+        layers.append(area.encode(x=x.of(), y=y, y2="high:Q", detail="run:N"))
+    if alone:
+        stroke = alt.Chart(alt.Data(values=alone)).mark_rule(color=tint, opacity=0.4, strokeWidth=3)
+        layers.append(stroke.encode(x=x.of(), y=y, y2="high:Q"))
     return layers
 
 
@@ -565,10 +609,7 @@ def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool, notes
             "Period": point.name,
         }
         for line in series:
-            there = line.points[at]
-            row[line.name] = (
-                "no value" if there.value is None else f"{unit.say(there.value)} (n {words.number(there.n)})"
-            )
+            row[line.name] = _told(line.points[at], unit)
         known = [f"{words.day(note.day)}: {note.text}" for note in notes if point.since <= note.day <= point.until]
         row["Note"] = "; ".join(filter(None, [point.reason or point.flag, *known]))
         if click:
@@ -594,6 +635,13 @@ def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool, notes
     return chart
 
 
+def _told(point: Point, unit: Unit) -> str:
+    if point.value is None:
+        return "no value"
+    limits = unit.between(point.value, point.low, point.high)
+    return f"{unit.say(point.value)} ({f'{limits}, ' if limits else ''}n {words.number(point.n)})"
+
+
 def _escaped(name: str) -> str:
     """Vega reads dots and brackets in a field's name as a path."""
     return name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
@@ -609,11 +657,13 @@ def sparkline(points: Sequence[Point], colours: Palette) -> alt.LayerChart:
 
 
 class Bar(NamedTuple):
-    """One member of a dimension."""
+    """One member of a dimension, with the limits of its value where there are any."""
 
     name: str
     value: float
     n: int
+    low: float | None = None
+    high: float | None = None
 
 
 def ranked(bars: Iterable[Bar], most: int = MOST_BARS, few_last: bool = False) -> tuple[list[Bar], int]:
@@ -624,37 +674,48 @@ def ranked(bars: Iterable[Bar], most: int = MOST_BARS, few_last: bool = False) -
 
 def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float | None = None) -> Any:
     """Draw one bar for each member of a dimension, in the order given; `mark` is a line for the whole."""
-    vertical = scale([bar.value for bar in bars] + ([mark] if mark is not None else []), unit)
+    top = ROOM_FOR_LIMITS * max((bar.value for bar in bars), default=1.0)
+    reach = {bar.name: max(bar.value, min(bar.high or 0.0, top)) for bar in bars}
+    vertical = scale([*reach.values(), *([mark] if mark is not None else [])], unit)
     order = [bar.name for bar in bars]
     rows = [
         {
             "name": bar.name,
             "v": bar.value / vertical.divisor,
             "zero": 0,
+            "low": None if bar.low is None or bar.high is None else bar.low / vertical.divisor,
+            "end": reach[bar.name] / vertical.divisor,
             "label": unit.say(bar.value),
+            "between": unit.between(bar.value, bar.low, bar.high) or "none",
             "n": words.number(bar.n),
             "few": bar.n < FEW and unit.kind != "count",
         }
         for bar in bars
     ]
+    limited = [row for row in rows if row["low"] is not None]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink)),
         tooltip=[
             alt.Tooltip("name:N", title="Name"),
             alt.Tooltip("label:N", title=unit.title),
+            *([alt.Tooltip("between:N", title="95 % interval")] if limited else []),
             alt.Tooltip("n:N", title="n"),
         ],
     )
-    x = alt.X("v:Q", scale=alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False), axis=None)
+    across = alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False)
+    x, behind = alt.X("v:Q", scale=across, axis=None), alt.X("end:Q", scale=across, axis=None)
     drawn = base.mark_bar(height={"band": 0.66}).encode(
         x=x, color=alt.condition("datum.few", alt.value(colours.lines), alt.value(colours.accent))
     )
-    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=x, text="label:N")
+    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=behind, text="label:N")
     # A name that crosses the line for the whole stands on a strip of paper.
     strip = base.mark_text(
         **_text(colours, align="left", dx=6, color=colours.paper, stroke=colours.paper, strokeWidth=5)
-    ).encode(x=x, text="label:N")
+    ).encode(x=behind, text="label:N")
     layers = [drawn, strip, text]
+    if limited:
+        between = base.mark_rule(color=colours.muted, strokeWidth=1.4).transform_filter("isValid(datum.low)")
+        layers.insert(1, between.encode(x=alt.X("low:Q", scale=across, axis=None), x2="end:Q"))
     if mark is not None:
         rule = alt.Chart(alt.Data(values=[{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
         layers.insert(0, rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))

@@ -13,10 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dashboard.insights import intervals
 
 HOUR = 3600.0
+FEW_GROUPS = 40
+"""Up to so many groups, selecting the ranks of all from each is faster than sorting each."""
 BESIDE = ("low", "high", "error", "m")
 """What stands beside each value: the limits of its 95 % interval; of means and counts also the standard error and the
 effective n, from which differences are judged."""
@@ -45,6 +48,51 @@ class Kpi(Protocol):
 def quantile(kpi: Kpi) -> float | None:
     """Give the share of a KPI that is a quantile; None of any other."""
     return float(kpi.statistic.split()[1]) if kpi.statistic.startswith("quantile") else None
+
+
+class Known(Protocol):
+    """What is read of a KPI's answer, to set it against another one."""
+
+    @property
+    def value(self) -> float | None:
+        """The value."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower limit of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper limit of its interval."""
+
+    @property
+    def error(self) -> float | None:
+        """Standard error."""
+
+    @property
+    def m(self) -> float | None:
+        """Effective n."""
+
+
+def difference(kpi: Kpi, now: Known, before: Known) -> tuple[float, float, float] | None:
+    """Give the 95 % limits of a difference and the probability of one as large where nothing changed; None without any.
+
+    Means and counts by Welch, shares by Newcombe, quantiles alike from their limits.
+    """
+    if kpi.statistic in ("mean", "count"):
+        told = [now.value, now.error, now.m, before.value, before.error, before.m]
+        found = intervals.welch(*_known(told))
+    else:
+        told = [now.value, now.low, now.high, before.value, before.low, before.high]
+        value, low, high, other, low_before, high_before = _known(told)
+        limits, limits_before = intervals.Interval(low, high), intervals.Interval(low_before, high_before)
+        found = intervals.square_and_add(value, limits, other, limits_before)
+    limits_and_p = float(found.low), float(found.high), float(found.p)
+    return limits_and_p if np.isfinite(limits_and_p).all() else None
+
+
+def _known(numbers: Sequence[float | None]) -> list[intervals.Array]:
+    return [np.asarray(np.nan if one is None else one, dtype=np.float64) for one in numbers]
 
 
 def alike(members: Sequence[Kpi]) -> dict[str, str]:
@@ -224,27 +272,31 @@ def _of_days(sums: _Sums, n: intervals.Array, days: intervals.Array) -> dict[str
     return {"error": np.where(days >= 2, np.sqrt(days * variance), np.nan), "m": spare + 1}
 
 
-def ranked(rows: str, keys: Sequence[str], types: Sequence[str], members: Sequence[Kpi], kept: str) -> str:
-    """Compose the values at the ranks bound as `$<kpi>_low` and `$<kpi>_high`, one for each group bound as `$at_<key>`."""
+def ranked(rows: str, keys: Sequence[str], types: Sequence[str], members: Sequence[Kpi], kept: str, groups: int) -> str:
+    """Compose the values at the ranks bound as `$<kpi>_low` and `$<kpi>_high`, one for each group bound as `$at_<key>`.
+
+    Few groups are not sorted: the shares of all of them, bound as `$shares`, are selected from each.
+    """
     shared = alike(members)
-    sorted_by = {
-        x: f'list_sort(list(kpi.{x}_each(i)) filter (where kpi.{x}_each(i) is not null)) as "{x}"'
-        for x in dict.fromkeys(shared.values())
-    }
+    held = {}
+    for x in dict.fromkeys(shared.values()):
+        each = f"kpi.{x}_each(i)"
+        sort = f"list_sort(list({each}) filter (where {each} is not null))"
+        held[x] = f'{sort if groups > FEW_GROUPS else f"quantile_disc({each}, $shares::double[])"} as "{x}"'
     grouped = f"group by {', '.join(f'i.{key}' for key in keys)}" if keys else ""
     asked = [f"unnest($at_{key}::{type_}[]) as {key}" for key, type_ in zip(keys, types, strict=True)]
     ends = [(one.name, end) for one in members for end in ("low", "high")]
     asked += [f'unnest(${name}_{end}::bigint[]) as "{name}_{end}"' for name, end in ends]
-    same = " and ".join(["true", *(f"asked.{key} is not distinct from sorted.{key}" for key in keys)])
-    taken = [f'sorted."{shared[name]}"[nullif(asked."{name}_{end}", 0)] / 3600 as "{name}_{end}"' for name, end in ends]
+    same = " and ".join(["true", *(f"asked.{key} is not distinct from held.{key}" for key in keys)])
+    taken = [f'held."{shared[name]}"[nullif(asked."{name}_{end}", 0)] / 3600 as "{name}_{end}"' for name, end in ends]
     return f"""
 with asked as (
     select
         {_lines(asked)}
 ),
-sorted as (
+held as (
     select
-        {_lines([*(f"i.{key}" for key in keys), *sorted_by.values()])}
+        {_lines([*(f"i.{key}" for key in keys), *held.values()])}
     from (
         {rows}
     ) as i
@@ -254,17 +306,27 @@ sorted as (
 select
     {_lines([*(f"asked.{key}" for key in keys), *taken])}
 from asked
-join sorted
+join held
     on {same}
 """
 
 
 def ranks(wide: pl.DataFrame, keys: Sequence[str], members: Sequence[Kpi]) -> dict[str, Any]:
-    """Give the values that `ranked` binds."""
+    """Give the values that `ranked` binds: ranks, or for few groups the places of the ranks' shares."""
     bound: dict[str, Any] = {f"at_{key}": wide[key].to_list() for key in keys}
+    found: dict[str, NDArray[np.int64]] = {}
+    shares: dict[str, intervals.Array] = {}
     for one in members:
         n, m = (wide[f"{one.name}_{part}"].cast(pl.Float64).fill_null(float("nan")).to_numpy() for part in ("n", "m"))
         with np.errstate(all="ignore"):
-            found = intervals.quantile_ranks(np.nan_to_num(n), quantile(one) or 0.5, n / m)
-        bound |= {f"{one.name}_low": found.low.tolist(), f"{one.name}_high": found.high.tolist()}
-    return bound
+            limits = intervals.quantile_ranks(np.nan_to_num(n), quantile(one) or 0.5, n / m)
+            for end, rank in (("low", limits.low), ("high", limits.high)):
+                found[f"{one.name}_{end}"] = rank
+                # Half a rank below: no rounding makes it the next one.
+                shares[f"{one.name}_{end}"] = np.where(rank > 0, (rank - 0.5) / n, np.nan)
+    if wide.height <= FEW_GROUPS:
+        every = np.unique(np.concatenate(list(shares.values())))
+        every = every[np.isfinite(every)]
+        bound["shares"] = every.tolist() or [0.5]
+        found = {name: np.where(found[name] > 0, np.searchsorted(every, shares[name]) + 1, 0) for name in found}
+    return bound | {name: rank.tolist() for name, rank in found.items()}

@@ -66,6 +66,8 @@ def develop(
     is_stock = here.kpi(first).fact != "incidents"
     subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
     shaded = charts.flagged(series[0].points)
+    if not bars and any(point.low is not None for line in series for point in line.points):
+        subtitle += " · band: 95 % interval"
     if len(shaded) > 1:
         subtitle += f" · shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}"
     if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
@@ -73,11 +75,20 @@ def develop(
     return Figure(question, subtitle, chart, said)
 
 
+def _told(unit: charts.Unit, bar: charts.Bar) -> str:
+    limits = unit.between(bar.value, bar.low, bar.high)
+    return f"{unit.say(bar.value)} ({f'{limits}, ' if limits else ''}n {words.number(bar.n)})"
+
+
 def split(here: View, question: str, name: str, column: str) -> Figure | None:
     """Draw a KPI for each member of a column, the greatest first. None where nothing has a value."""
     members = here.members(name, column)
     kind = here.kind(name)
-    found = [charts.Bar(filters.member(column, member), value, n) for member, value, n in members if value is not None]
+    found = [
+        charts.Bar(filters.member(column, member), number.value, number.n, number.low, number.high)
+        for member, number in members
+        if number.value is not None
+    ]
     bars, left_out = charts.ranked(found, few_last=kind != "count")
     if not bars:
         return None
@@ -86,12 +97,11 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
     chart = charts.by_member(bars, unit(here, name), here.colours, mark=mark)
     more = f" · and {words.number(left_out)} more" if left_out else ""
     few = " · pale: n under 5" if kind != "count" and any(bar.n < query.FEW for bar in bars) else ""
-    said = words.listing(
-        [f"{bar.name} {words.value(bar.value, kind)} (n {words.number(bar.n)})" for bar in bars], most=12
-    )
+    said = words.listing([f"{bar.name} {_told(unit(here, name), bar)}" for bar in bars], most=12)
+    sure = " · line: 95 % interval" if any(bar.low is not None and bar.high is not None for bar in bars) else ""
     return Figure(
         question,
-        f"n {words.number(sum(n for _, _, n in members))} · {here.span}{more}{few}",
+        f"n {words.number(sum(number.n for _, number in members))} · {here.span}{more}{sure}{few}",
         chart,
         f"{whole.title} by {filters.COLUMNS[column].lower()}: {said}.",
     )

@@ -23,6 +23,7 @@ STYLE = """
 .st-key-lead, [class*="st-key-tile"] p, [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums lining-nums; }
 [class*="st-key-tile"] p { line-height: 1.35; }
 [class*="st-key-tile"] [data-testid="stMetricValue"] > div { font-family: @serif; }
+[class*="st-key-few"] [data-testid="stMetricValue"] { color: @muted; }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: @muted; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
@@ -131,24 +132,26 @@ def _tile(here: View, name: str) -> None:
     reading, kpi = here.reading(name), here.kpi(name)
     st.markdown(words.plain(SHORT.get(name, kpi.title)), help=_help(here, name, reading))
     big, small = reading, ""
+    label = kpi.title
     if name in COMPANIONS:
-        other, label = COMPANIONS[name]
+        other, called = COMPANIONS[name]
         companion = here.reading(other)
         if companion.has_value:
-            small = f"{label} {sentences.amount(companion)}"
+            small = f"{called} {_sure(companion)}"
         # A mean of few durations is moved by a single one of them: the median leads until it has settled.
         if name in sentences.MEANS and reading.has_value and reading.n < sentences.SETTLED and companion.has_value:
-            big, small = companion, f"mean {sentences.amount(reading)}, not settled"
-            st.metric("median", f"{sentences.amount(companion)}", label_visibility="collapsed")
-            _under(here, name, "median; " + small, big)
-            return
-    value = sentences.amount(reading)
-    if reading.has_value:
-        st.metric(kpi.title, value, label_visibility="collapsed")
+            big, small, label = companion, f"median; mean {_sure(reading)}, not settled", "median"
+    if big.has_value or big.value is None:
+        st.metric(label, sentences.amount(big) if big.has_value else "–", label_visibility="collapsed")
     else:
-        st.metric(kpi.title, "–", label_visibility="collapsed")
-        small = value
+        with st.container(key=f"few-{name}"):
+            st.metric(label, words.value(big.value, big.kind), label_visibility="collapsed")
     _under(here, name, small, big)
+
+
+def _sure(reading: sentences.Reading) -> str:
+    limits = sentences.interval(reading)
+    return f"{sentences.amount(reading)} ({limits})" if limits else sentences.amount(reading)
 
 
 BESIDE = {"incident_volume": "incident_volume", "mttr": "mttr", "fcr_rate": "mttr"}
@@ -173,8 +176,15 @@ def _beside(here: View, name: str) -> list[str]:
 
 
 def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
-    st.caption(words.plain(small) if small else words.GAP)
+    limits = sentences.interval(big)
+    if not big.has_value:
+        limits = sentences.amount(big)
+    elif limits:
+        limits = f"95 %: {limits}"
+    for line in (limits, small):
+        st.caption(words.plain(line) if line else words.GAP)
     st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
+    st.caption(words.plain(sentences.verdict(big)) or words.GAP)
     st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
     points = here.points(name)
     if any(point.value is not None for point in points):
@@ -219,22 +229,33 @@ def by_dimension(here: View, question: str, name: str, key: str) -> None:
 
 
 def behind_picture(here: View, names: Sequence[str]) -> None:
-    """Fold away the numbers of a trend."""
+    """Fold away the numbers of a trend: each with its interval and its n."""
     with st.expander("The numbers behind the picture"):
-        rows: dict[str, list[Any]] = {"Period": [], **{here.kpi(name).title: [] for name in names}, "n": [], "Note": []}
         # A stock has no bucket that is still running: each KPI is asked for its own.
         columns = {name: {point.since: point for point in here.points(name)} for name in names}
-        for since, point in columns[names[0]].items():
-            rows["Period"].append(point.name)
+        rows = []
+        for since, first in columns[names[0]].items():
+            row: dict[str, Any] = {"Period": first.name}
             for name in names:
-                found = columns[name].get(since)
-                value = found.value if found else None
-                rows[here.kpi(name).title].append(None if value is None else words.value(value, here.kind(name)))
-            rows["n"].append(point.n)
-            rows["Note"].append(point.reason)
+                row |= _numbers(here, name, columns[name].get(since))
+            rows.append({**row, "Note": first.reason})
         st.dataframe(
-            pl.DataFrame(rows), hide_index=True, width="stretch", placeholder="", alt="The numbers behind the picture"
+            pl.DataFrame(rows, infer_schema_length=None),
+            hide_index=True,
+            width="stretch",
+            placeholder="",
+            alt="The numbers behind the picture",
         )
+
+
+def _numbers(here: View, name: str, point: charts.Point | None) -> dict[str, Any]:
+    kpi, unit = here.kpi(name), figures.unit(here, name)
+    value = None if point is None else point.value
+    found: dict[str, Any] = {kpi.title: None if value is None else unit.say(value)}
+    if kpi.has_limits and point is not None:
+        limits = "" if value is None else unit.between(value, point.low, point.high)
+        found |= {f"{kpi.title}, 95 %": limits, f"{kpi.title}, n": point.n}
+    return found
 
 
 def told(lines: Sequence[str], otherwise: str) -> None:

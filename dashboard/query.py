@@ -88,6 +88,11 @@ class Kpi(NamedTuple):
         """Nothing counted is 0, not unknown."""
         return self.unit == "incidents" and self.name != "backlog_mean"
 
+    @property
+    def has_limits(self) -> bool:
+        """A mean, quantile or share of incidents: what has a 95 % interval."""
+        return self.fact == "incidents" and self.statistic != "count"
+
 
 def version(data: Path) -> Path | None:
     """Give the file of the published version: what the link points at now; None if nothing is published."""
@@ -498,7 +503,7 @@ def _with_ranked(
     if not quantiles:
         return wide
     types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
-    text = evidence.ranked(rows.text, keys, types, quantiles, kept)
+    text = evidence.ranked(rows.text, keys, types, quantiles, kept, wide.height)
     found = warehouse.frame(text, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
     wide = wide.drop(name for name in found.columns if name not in keys)
     return wide.join(found, on=list(keys), how="left", nulls_equal=True) if keys else wide.hstack(found)
@@ -794,19 +799,34 @@ def extents(warehouse: Warehouse, scope: Scope) -> list[Extent]:
     return [extent for name, extent in warehouse.extents.items() if chosen is None or name in chosen]
 
 
+class Number(NamedTuple):
+    """What is known of a KPI over some days: value, n, the limits of its 95 % interval, and what a difference needs."""
+
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    error: float | None = None
+    """Standard error, of means and counts."""
+    m: float | None = None
+    """How many independent incidents, or days of a count, it is worth."""
+
+
 class Point(NamedTuple):
     """One bucket of a trend."""
 
     bucket: Bucket
     value: float | None
     n: int
+    low: float | None = None
+    high: float | None = None
 
 
 def trend(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) -> dict[str, list[Point]]:
     """Give KPIs by bucket, each bucket with its verdict: may it be compared, and if not, why."""
     known = extents(warehouse, scope)
     found: dict[str, list[Point]] = {name: [] for name in names}
-    for row in values(warehouse, names, scope, grain=grain, limits=False).iter_rows(named=True):
+    for row in values(warehouse, names, scope, grain=grain).iter_rows(named=True):
         one = kpi(warehouse, row["kpi"])
         first = row["period"]
         bucket = Bucket(first, periods.following(first, grain) - timedelta(days=1))
@@ -815,7 +835,7 @@ def trend(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) 
             verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period begins within it")
         if verdict.status == "complete" and scope.until is not None and bucket.until > scope.until:
             verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period ends within it")
-        found[one.name].append(Point(verdict, row["value"], row["n"]))
+        found[one.name].append(Point(verdict, row["value"], row["n"], row["low"], row["high"]))
     return found
 
 
@@ -823,25 +843,47 @@ class Change(NamedTuple):
     """A KPI now and before."""
 
     kpi: Kpi
-    value: float | None
-    n: int
-    now: float | None
-    """The value of the days that are compared; differs from `value` only where those are fewer."""
-    now_n: int
-    before: float | None
-    before_n: int
+    whole: Number
+    """All the days that were asked for."""
+    now: Number
+    """The days that are compared; differs from `whole` only where those are fewer."""
+    before: Number
     comparison: Comparison
+
+    @property
+    def value(self) -> float | None:
+        """The value over all the days that were asked for."""
+        return self.whole.value
+
+    @property
+    def n(self) -> int:
+        """The n of that."""
+        return self.whole.n
 
     @property
     def difference(self) -> float | None:
         """How much more it is now; None where it may not be said."""
-        if self.comparison.reason or self.now is None or self.before is None:
+        if self.comparison.reason or self.now.value is None or self.before.value is None:
             return None
         # A count that falls to nothing has changed, however few are left; a mean of a few says nothing.
         settled = max if self.kpi.is_count else min
-        if settled(self.now_n, self.before_n) < FEW:
+        if settled(self.now.n, self.before.n) < FEW:
             return None
-        return self.now - self.before
+        return self.now.value - self.before.value
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the difference; None where none can be given (stocks, all of one day, too few)."""
+        if self.difference is None:
+            return None
+        found = evidence.difference(self.kpi, self.now, self.before)
+        return None if found is None else (found[0], found[1])
+
+    @property
+    def is_change(self) -> bool | None:
+        """Whether no change at all lies outside the interval of the difference; None where there is no interval."""
+        found = self.interval
+        return None if found is None else found[0] > 0 or found[1] < 0
 
     @property
     def is_better(self) -> bool | None:
@@ -869,12 +911,10 @@ def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope) -> dict[st
         # What is compared is mostly the very range that was asked for.
         whole = pairs if two[0] == reach else _pairs(warehouse, members, scope, (reach,))
         for name in members:
-            current, now, before = (
-                whole[name, reach[0]],
-                pairs[name, two[0][0]],
-                pairs.get((name, two[1][0]), (None, 0)),
+            before = pairs.get((name, two[1][0]), Number(None, 0))
+            found[name] = Change(
+                kpi(warehouse, name), whole[name, reach[0]], pairs[name, two[0][0]], before, comparisons[name]
             )
-            found[name] = Change(kpi(warehouse, name), *current, *now, *before, comparisons[name])
     return {name: found[name] for name in comparisons}
 
 
@@ -884,12 +924,15 @@ def _two(compared: Comparison) -> tuple[Days, Days]:
 
 def _pairs(
     warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...]
-) -> dict[tuple[str, date], tuple[float | None, int]]:
-    """Value and n by KPI and first day of the part."""
-    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), False)
-    found = {(row["kpi"], row["period"]): (row["value"], row["n"]) for row in frame.iter_rows(named=True)}
-    nothing = {name: 0.0 if kpi(warehouse, name).is_count else None for name in names}
-    return {(name, since): (nothing[name], 0) for name in names for since, _ in parts} | found
+) -> dict[tuple[str, date], Number]:
+    """What is known by KPI and first day of the part."""
+    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), True)
+    found = {
+        (row["kpi"], row["period"]): Number(*(row[name] for name in Number._fields))
+        for row in frame.iter_rows(named=True)
+    }
+    nothing = {name: Number(0.0 if kpi(warehouse, name).is_count else None, 0) for name in names}
+    return {(name, since): nothing[name] for name in names for since, _ in parts} | found
 
 
 def comparison(warehouse: Warehouse, name: str, scope: Scope) -> Comparison | None:

@@ -13,6 +13,10 @@ FEW, SETTLED = 5, 200
 MEANS = ("mttr", "mtta")
 
 
+Limits = tuple[float | None, float | None]
+"""A lower and an upper limit, each None where there is none."""
+
+
 class Reading(NamedTuple):
     """One KPI over what is shown, and its change on what it is compared with."""
 
@@ -25,6 +29,12 @@ class Reading(NamedTuple):
     against: str = ""
     reason: str = ""
     """Why it is not compared, if it is not."""
+    limits: Limits = (None, None)
+    """Of the 95 % interval of the value."""
+    change_limits: Limits = (None, None)
+    """Of the 95 % interval of the change."""
+    has_limits: bool = False
+    """It is a mean, a quantile or a share of incidents: what has an interval, if there are enough."""
 
     @property
     def has_value(self) -> bool:
@@ -53,6 +63,43 @@ def amount(reading: Reading) -> str:
     if not reading.has_value:
         return f"not enough data (n = {reading.n})"
     return words.value(reading.value, reading.kind)
+
+
+def interval(reading: Reading) -> str:
+    """Say between what the value lies with 95 % certainty, or that it cannot be said.
+
+    >>> interval(Reading("mttr", "", "hours", 4.2, 90, limits=(3.9, 4.6), has_limits=True)).replace(words.GAP, " ")
+    '3.9 to 4.6 h'
+    """
+    if not reading.has_limits or not reading.has_value or reading.value is None:
+        return ""
+    scale = words.scale_of(reading.value) if reading.kind == "hours" else None
+    return words.between(*reading.limits, reading.kind, scale) or "no limits: all of one day"
+
+
+def verdict(reading: Reading) -> str:
+    """Say whether the change is one: only where no change at all lies outside the interval of the difference.
+
+    >>> verdict(Reading("mttr", "", "hours", 4.2, 90, 1.1, change_limits=(-0.2, 2.4)))
+    'within normal variation'
+    >>> verdict(Reading("mttr", "", "hours", 4.2, 90, 1.1, change_limits=(0.4, 1.8))).replace(words.GAP, " ")
+    'a change of +0.4 to +1.8 h'
+    """
+    low, high = reading.change_limits
+    if reading.change is None or low is None or high is None:
+        return ""
+    if not is_change(reading):
+        return "within normal variation"
+    scale = words.scale_of(reading.value or 0.0) if reading.kind == "hours" else None
+    first, last = signed(low, reading.kind, scale), signed(high, reading.kind, scale)
+    unit = last.rpartition(words.GAP)[2] if words.GAP in last else ""
+    return f"a change of {first.removesuffix(f'{words.GAP}{unit}') if unit else first} to {last}"
+
+
+def is_change(reading: Reading) -> bool | None:
+    """Say whether the interval of the change leaves out none at all; None where there is no interval."""
+    low, high = reading.change_limits
+    return None if low is None or high is None else low > 0 or high < 0
 
 
 def difference(reading: Reading) -> str:
@@ -88,7 +135,8 @@ def compared(reading: Reading) -> str:
     if is_same(reading):
         return f"the same as in {reading.against}"
     up, down = _COMPARED[reading.kind]
-    return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}"
+    hedge = " (within normal variation)" if is_change(reading) is False else ""
+    return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}{hedge}"
 
 
 def arrow(reading: Reading) -> str:

@@ -150,6 +150,9 @@ class View:
             change.difference,
             against,
             change.comparison.reason,
+            (change.whole.low, change.whole.high),
+            change.interval or (None, None),
+            one.has_limits,
         )
 
     def points(self, name: str) -> tuple[charts.Point, ...]:
@@ -165,6 +168,8 @@ class View:
                 words.period(point.bucket.since, self.grain),
                 FLAGS.get(point.bucket.status, ""),
                 point.bucket.reason,
+                point.low,
+                point.high,
             )
             for point in found
         )
@@ -187,11 +192,14 @@ class View:
             kept[key] = found
         return kept[key]
 
-    def members(self, name: str, column: str) -> list[tuple[str, float | None, int]]:
+    def members(self, name: str, column: str) -> list[tuple[str, query.Number]]:
         """A KPI for each member of a column."""
-        found: pl.DataFrame = self.ask("values", (name,), self.scope, by=(column,), limits=False)
+        found: pl.DataFrame = self.ask("values", (name,), self.scope, by=(column,))
         return [
-            (filters.NONE if row[column] is None else str(row[column]), row["value"], row["n"])
+            (
+                filters.NONE if row[column] is None else str(row[column]),
+                query.Number(row["value"], row["n"], row["low"], row["high"]),
+            )
             for row in found.iter_rows(named=True)
         ]
 

@@ -64,7 +64,7 @@ def look(here: View) -> Whereabouts | None:
         earlier = here.ask("ledger", here.scope.within(compared.before_since, compared.before_until))
         is_whole = (compared.since, compared.until) == (here.since, here.until)
         later = rows if is_whole else here.ask("ledger", here.scope.within(compared.since, compared.until))
-        before, after = _means(earlier, change.before_n), _means(later, change.now_n)
+        before, after = _means(earlier, change.before.n), _means(later, change.now.n)
         changes = {
             part: after.get(part, 0.0) - before.get(part, 0.0)
             for part in ledger.PARTS

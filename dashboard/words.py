@@ -93,6 +93,26 @@ def value(amount: float, kind: str) -> str:
     return share(amount) if kind == "share" else number(amount)
 
 
+def between(low: float | None, high: float | None, kind: str, scale: str | None = None) -> str:
+    """Say the limits of an interval in one unit; one of them may be missing.
+
+    >>> said = between(3.94, 4.58, "hours"), between(0.2, 0.315, "share"), between(None, 9.0, "hours")
+    >>> [one.replace(GAP, " ") for one in said]
+    ['3.9 to 4.6 h', '20 to 31.5 %', 'at most 9.0 h']
+    """
+    if kind == "hours" and scale is None:
+        scale = scale_of(high if high is not None else low or 0.0)
+
+    def say(amount: float) -> str:
+        return duration(amount, scale) if kind == "hours" else value(amount, kind)
+
+    if low is None or high is None:
+        return f"at least{GAP}{say(low)}" if low is not None else f"at most{GAP}{say(high)}" if high is not None else ""
+    first, last = say(low), say(high)
+    unit = last.rpartition(GAP)[2] if GAP in last else ""
+    return f"{first.removesuffix(f'{GAP}{unit}') if unit else first} to {last}"
+
+
 def day(when: date, *, year: bool = True) -> str:
     """Say a day.
 
