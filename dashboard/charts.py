@@ -714,7 +714,7 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
     ).encode(x=behind, text="label:N")
     layers = [drawn, strip, text]
     if limited:
-        between = base.mark_rule(color=colours.muted, strokeWidth=1.4).transform_filter("isValid(datum.low)")
+        between = base.mark_rule(color=colours.ink, strokeWidth=1.2).transform_filter("isValid(datum.low)")
         layers.insert(1, between.encode(x=alt.X("low:Q", scale=across, axis=None), x2="end:Q"))
     if mark is not None:
         rule = alt.Chart(alt.Data(values=[{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))

@@ -115,29 +115,37 @@ def query(rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequenc
         members: the KPIs.
         kept: a condition on `rows`, or nothing.
     """
-    grouped = f"group by {_lines([f'i.{key}' for key in keys])}" if keys else ""
     listed = [f"i.{key}" for key in keys]
-    daily, summed = _sums(members)
-    told = " and ".join(["true", *(f"told.{key} is not distinct from i.{key}" for key in keys)])
-    same = " and ".join(["true", *(f"told.{key} is not distinct from beside.{key}" for key in keys)])
+    grouped = f"group by {_lines(listed)}" if keys else ""
+    added, daily, summed = _sums(members)
+    # Where a quantile lies is known only once it is found: its days are counted in a second look at the rows.
+    is_second = any(quantile(one) for one in members)
+    told = f"join told\n        on {_same('told', 'i', keys)}" if is_second else ""
     return f"""
-with counted as materialized (
-    {rows}
-),
-told as materialized (
+with told as {"materialized " if is_second else ""}(
     select
         {_lines([*listed, *calls])}
-    from counted as i
+    from (
+        {rows}
+    ) as i
     {kept}
     {grouped}
+),
+added as (
+    select
+        {_lines([*listed, "i.counted_day", *added])}
+    from (
+        {rows}
+    ) as i
+    {kept}
 ),
 days as (
     select
         {_lines([*listed, "i.counted_day", *daily])}
-    from counted as i
-    join told
-        on {told}
-    group by {_lines([*listed, "i.counted_day"])}
+    from added as i
+    {told}
+    group by
+        {_lines([*listed, "i.counted_day"])}
 ),
 beside as (
     select
@@ -150,19 +158,27 @@ select
     beside.*{f" exclude ({', '.join(keys)})" if keys else ""}
 from told
 left join beside
-    on {same}
+    on {_same("told", "beside", keys)}
 """
+
+
+def _same(one: str, other: str, keys: Sequence[str]) -> str:
+    return " and ".join(f"{one}.{key} is not distinct from {other}.{key}" for key in keys) or "true"
 
 
 def _lines(parts: Sequence[str]) -> str:
     return ",\n        ".join(parts)
 
 
-def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str]]:
-    """Compose each day's sums, and the sums of these; a KPI that adds what another one adds takes its columns."""
+def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str], list[str]]:
+    """Compose what incidents add, each day's sums, and the sums of these; KPIs that add the same share all of it."""
     shared = alike(members)
+    added: dict[str, str] = {}
     daily: dict[str, str] = {}
     summed: dict[str, str] = {}
+
+    def each(name: str, expression: str) -> None:
+        added.setdefault(name, f'{expression} as "{name}"')
 
     def day(name: str, expression: str) -> None:
         daily.setdefault(name, f'{expression} as "{name}"')
@@ -171,24 +187,25 @@ def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str]]:
         summed.setdefault(name, f'({expression})::double as "{name}"')
 
     for one in members:
-        x, each = shared[one.name], f"kpi.{one.name}_each(i)"
-        if q := quantile(one):
-            day(f"{one.name}.n", f"count({each})")
+        x = shared[one.name]
+        each(f"{x}.x", f"kpi.{x}_each(i)")
+        if quantile(one):
+            day(f"{one.name}.n", f'count("{x}.x")')
             # The very quotient that the macro makes of the quantile.
-            day(f"{one.name}.s", f'count(*) filter (where {each} / 3600 <= told."{one.name}")')
+            day(f"{one.name}.s", f'count(*) filter (where "{x}.x" / 3600 <= told."{one.name}")')
             x = one.name
-            assert 0 < q < 1
         else:
-            day(f"{x}.n", f"count({each})")
-            day(f"{x}.s", f"sum({each})")
+            day(f"{x}.n", f'count("{x}.x")')
+            day(f"{x}.s", f'sum("{x}.x")')
         if one.statistic == "mean":
-            day(f"{x}.x2", f"sum({each}::hugeint * {each})")
-            day(f"{x}.x3", f"sum({each}::hugeint * {each} * {each})")
+            day(f"{x}.x2", f'sum("{x}.x"::hugeint * "{x}.x")')
+            day(f"{x}.x3", f'sum("{x}.x"::hugeint * "{x}.x" * "{x}.x")')
             total(f"{x}.x2", f'sum("{x}.x2")')
             total(f"{x}.x3", f'sum("{x}.x3")')
         weight = "n"
         if one.statistic == "ratio":
-            day(f"{x}.w", f"sum(kpi.{one.name}_weight(i))")
+            each(f"{x}.weight", f"kpi.{one.name}_weight(i)")
+            day(f"{x}.w", f'sum("{x}.weight")')
             weight = "w"
             total(f"{x}.w", f'sum("{x}.w")')
         total(f"{x}.days", f'count(*) filter (where "{x}.n" > 0)')
@@ -200,7 +217,7 @@ def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str]]:
         else:
             total(f"{x}.ss", f'sum("{x}.s"::hugeint * "{x}.s")')
             total(f"{x}.sn", f'sum("{x}.s"::hugeint * "{x}.{weight}")')
-    return list(daily.values()), list(summed.values())
+    return list(added.values()), list(daily.values()), list(summed.values())
 
 
 def read(wide: pl.DataFrame, members: Sequence[Kpi], days: Sequence[int]) -> pl.DataFrame:
@@ -287,7 +304,6 @@ def ranked(rows: str, keys: Sequence[str], types: Sequence[str], members: Sequen
     asked = [f"unnest($at_{key}::{type_}[]) as {key}" for key, type_ in zip(keys, types, strict=True)]
     ends = [(one.name, end) for one in members for end in ("low", "high")]
     asked += [f'unnest(${name}_{end}::bigint[]) as "{name}_{end}"' for name, end in ends]
-    same = " and ".join(["true", *(f"asked.{key} is not distinct from held.{key}" for key in keys)])
     taken = [f'held."{shared[name]}"[nullif(asked."{name}_{end}", 0)] / 3600 as "{name}_{end}"' for name, end in ends]
     return f"""
 with asked as (
@@ -307,7 +323,7 @@ select
     {_lines([*(f"asked.{key}" for key in keys), *taken])}
 from asked
 join held
-    on {same}
+    on {_same("asked", "held", keys)}
 """
 
 

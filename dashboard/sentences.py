@@ -125,18 +125,22 @@ def is_same(reading: Reading) -> bool:
 
 
 def compared(reading: Reading) -> str:
-    """Say the change in words: "1.1 h longer than in the 12 weeks before".
+    """Say the change in words: "1.1 h longer than in the 12 weeks before"; what is none is not called one.
 
-    >>> compared(Reading("mttr", "", "hours", 4.2, 90, 1.1, "the 12 weeks before")).replace(words.GAP, " ")
+    >>> longer = Reading("mttr", "", "hours", 4.2, 90, 1.1, "the 12 weeks before", change_limits=(0.4, 1.8))
+    >>> compared(longer).replace(words.GAP, " ")
     '1.1 h longer than in the 12 weeks before'
+    >>> compared(longer._replace(change_limits=(-0.2, 2.4)))
+    'within normal variation of the 12 weeks before'
     """
     if reading.change is None:
         return ""
     if is_same(reading):
         return f"the same as in {reading.against}"
+    if is_change(reading) is False:
+        return f"within normal variation of {reading.against}"
     up, down = _COMPARED[reading.kind]
-    hedge = " (within normal variation)" if is_change(reading) is False else ""
-    return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}{hedge}"
+    return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}"
 
 
 def arrow(reading: Reading) -> str:

@@ -191,6 +191,27 @@ def test_a_number_on_a_page_is_the_number_of_the_query_layer(sample: Path, monke
     assert shown["First-contact resolution"] == words.share(value["fcr_rate"])
 
 
+def test_a_tile_has_its_interval_and_says_whether_the_change_is_one(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "resolution", period=["days"], since=["2025-07-01"], until=["2025-09-30"])
+    captions = [caption.value.replace("\\", "") for caption in app.caption]
+    scope = query.Scope(date(2025, 7, 1), date(2025, 9, 30))
+    names = ("mttr_person", "mttr_active", "reopen_rate", "sla_met_rate")
+    warehouse = query.open_data(sample)
+    for name, change in query.changes(warehouse, names, scope).items():
+        kind = "hours" if change.kpi.unit == "hours" else "share"
+        scale = words.scale_of(change.value or 0.0) if kind == "hours" else None
+        assert f"95 %: {words.between(change.whole.low, change.whole.high, kind, scale)}" in captions, name
+        assert change.interval is not None
+        low, high = change.interval
+        assert low < (change.difference or 0.0) < high
+        assert ("within normal variation" in captions) or change.is_change
+    assert sum(text == "within normal variation" for text in captions) == sum(
+        not change.is_change for change in query.changes(warehouse, names, scope).values()
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_repeated_view_asks_nothing(page: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(monkeypatch, sample, page)
@@ -260,6 +281,7 @@ def test_three_incidents_are_not_enough_for_a_mean(tmp_path: Path, monkeypatch: 
     data = load(tmp_path, [row(at, date(2026, 1, 5 + at)) for at in range(3)])
     app = opened(monkeypatch, data, "resolution", period=["all"])
     assert "not enough data (n = 3)" in said(app)
+    assert "95 %" not in said(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -302,6 +324,24 @@ def test_a_line_breaks_at_a_gap_and_is_dashed_towards_what_cannot_be_compared() 
         (False, ["week 0", "week 1"]),
         (False, ["week 3", "week 4"]),
         (True, ["week 4", "week 5"]),
+    ]
+
+
+def test_a_band_lies_between_the_limits_and_breaks_where_one_is_missing() -> None:
+    points = [
+        week(at, 0.5)._replace(low=low, high=high)
+        for at, (low, high) in enumerate([(0.4, 0.6), (0.3, 0.7), (None, 0.7), (0.45, 0.55)])
+    ]
+    chart = charts.trend([Series("rate", tuple(points))], Unit("share", "rate"), charts.LIGHT).to_dict()
+    drawn = {layer["mark"]["type"]: layer["data"]["values"] for layer in chart["layer"] if layer["mark"].get("opacity")}
+    assert [(row["v"], row["high"]) for row in drawn["area"]] == [(0.4, 0.6), (0.3, 0.7)]
+    assert [(row["v"], row["high"]) for row in drawn["rule"]] == [(0.45, 0.55)]
+    told = [layer for layer in chart["layer"] if "tooltip" in layer["encoding"]][-1]["data"]["values"]
+    assert [row["rate"].replace(words.GAP, " ") for row in told] == [
+        "50 % (40 to 60 %, n 10)",
+        "50 % (30 to 70 %, n 10)",
+        "50 % (at most 70 %, n 10)",
+        "50 % (45 to 55 %, n 10)",
     ]
 
 
