@@ -333,7 +333,8 @@ def values(
     """
     if grain is not None and grain not in periods.GRAINS:
         raise QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}{_nearest(grain, periods.GRAINS)}")
-    return _answers(warehouse, names, scope, tuple(by), grain, (), limits).drop("error", "m")
+    limited = [name for name in names if limits and kpi(warehouse, name).has_limits]
+    return _answers(warehouse, names, scope, tuple(by), grain, (), limited).drop("error", "m")
 
 
 def _answers(
@@ -343,9 +344,12 @@ def _answers(
     by: tuple[str, ...],
     grain: str | None,
     parts: tuple[Days, ...],
-    limits: bool,
+    limited: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Answer by a grain, or for parts of time that do not overlap, each named by its first day; one query per fact and day."""
+    """Answer by a grain, or for parts of time that do not overlap, each named by its first day; one query per fact and day.
+
+    What a difference is judged by, and the limits of what has any, are given for the KPIs that are named in `limited`.
+    """
     groups: dict[tuple[str, str, bool], list[Kpi]] = {}
     for name in dict.fromkeys(names):
         one = kpi(warehouse, name)
@@ -353,7 +357,7 @@ def _answers(
     found = [
         _stock(warehouse, members, scope, by, grain, parts)
         if members[0].fact == "incident_days"
-        else _flow(warehouse, members, scope, by, grain, parts, limits)
+        else _flow(warehouse, members, scope, by, grain, parts, [one for one in members if one.name in limited])
         for members in groups.values()
     ]
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
@@ -457,17 +461,17 @@ def _flow(
     by: tuple[str, ...],
     grain: str | None,
     parts: tuple[Days, ...],
-    limits: bool,
+    limited: Sequence[Kpi],
 ) -> pl.DataFrame:
     """KPIs over incidents that share the day they are counted at: one scan, and one more for limits of quantiles."""
     rows = _flow_rows(warehouse, members, scope, by, grain, parts)
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""
-    if limits:
-        text = evidence.query(rows.text, keys, _calls(members, "i"), members, kept)
+    if limited:
+        text = evidence.query(rows.text, keys, _calls(members, "i"), limited, kept)
         wide = warehouse.frame(text, rows.values)
-        wide = evidence.read(wide, members, _days_of(warehouse, wide, scope, grain, parts))
-        wide = _with_ranked(warehouse, wide, members, rows, keys, by, kept)
+        wide = evidence.read(wide, limited, _days_of(warehouse, wide, scope, grain, parts))
+        wide = _with_ranked(warehouse, wide, limited, keys, by, kept, scope, grain, parts)
     else:
         wide = warehouse.frame(_plain(rows.text, keys, _calls(members, "i"), kept), rows.values)
     wide = _named(wide, by)
@@ -492,16 +496,19 @@ from (
 def _with_ranked(
     warehouse: Warehouse,
     wide: pl.DataFrame,
-    members: Sequence[Kpi],
-    rows: _Filter,
+    limited: Sequence[Kpi],
     keys: Sequence[str],
     by: Sequence[str],
     kept: str,
+    scope: Scope,
+    grain: str | None,
+    parts: tuple[Days, ...],
 ) -> pl.DataFrame:
     """Add the limits of quantiles: the values at ranks that are known only once the values are counted."""
-    quantiles = [one for one in members if evidence.quantile(one)]
+    quantiles = [one for one in limited if evidence.quantile(one)]
     if not quantiles:
         return wide
+    rows = _flow_rows(warehouse, quantiles, scope, by, grain, parts)
     types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
     text = evidence.ranked(rows.text, keys, types, quantiles, kept, wide.height)
     found = warehouse.frame(text, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
@@ -822,11 +829,14 @@ class Point(NamedTuple):
     high: float | None = None
 
 
-def trend(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) -> dict[str, list[Point]]:
-    """Give KPIs by bucket, each bucket with its verdict: may it be compared, and if not, why."""
+def trend(
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str, limited: Sequence[str] = ()
+) -> dict[str, list[Point]]:
+    """Give KPIs by bucket, those in `limited` with limits; each bucket with its verdict: may it be compared, and if not, why."""
     known = extents(warehouse, scope)
     found: dict[str, list[Point]] = {name: [] for name in names}
-    for row in values(warehouse, names, scope, grain=grain).iter_rows(named=True):
+    limited = [name for name in limited if kpi(warehouse, name).has_limits]
+    for row in _answers(warehouse, names, scope, (), grain, (), limited).iter_rows(named=True):
         one = kpi(warehouse, row["kpi"])
         first = row["period"]
         bucket = Bucket(first, periods.following(first, grain) - timedelta(days=1))
@@ -926,7 +936,7 @@ def _pairs(
     warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...]
 ) -> dict[tuple[str, date], Number]:
     """What is known by KPI and first day of the part."""
-    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), True)
+    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), names)
     found = {
         (row["kpi"], row["period"]): Number(*(row[name] for name in Number._fields))
         for row in frame.iter_rows(named=True)
@@ -956,7 +966,7 @@ def two_periods(
     whole, parts = scope.within(None, None), _two(compared)
     if one.fact == "incident_days":
         found = {
-            column_name: _answers(warehouse, [name], whole, (column_name,), None, parts, False).select(
+            column_name: _answers(warehouse, [name], whole, (column_name,), None, parts).select(
                 pl.col(column_name).cast(pl.String).alias("member"), "period", "value", "n", weight=pl.col("n")
             )
             for column_name in by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -60,6 +61,7 @@ class View:
     grain: str
     colours: charts.Palette
     batch: tuple[str, ...] = ()
+    bands: tuple[str, ...] = ()
     known: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -158,7 +160,7 @@ class View:
     def points(self, name: str) -> tuple[charts.Point, ...]:
         """A KPI over time."""
         scope = self.scope.within(self.since, self.shown_until)
-        found = self.ask("trend", self._batch(name), scope, self.grain)[name]
+        found = self.ask("trend", self._batch(name), scope, self.grain, self.bands)[name]
         return tuple(
             charts.Point(
                 point.bucket.since,
@@ -231,8 +233,8 @@ def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colou
     return view
 
 
-def here(*names: str) -> View:
-    """Give the view of this run; the KPIs named are asked for together."""
+def here(*names: str, bands: Iterable[str] = ()) -> View:
+    """Give the view of this run; the KPIs named are asked for together, their course with limits for those in `bands`."""
     view: View = st.session_state["_view"]
-    view.batch = names
+    view.batch, view.bands = names, tuple(bands)
     return view

@@ -6,7 +6,7 @@ from dashboard import figures, parts, sentences, view
 
 ORDER = 30
 LINES = {"mtta": "mean", "mtta_median": "median", "mtta_p90": "slowest tenth"}
-here = view.here(*LINES, "ack_rate")
+here = view.here(*LINES, "ack_rate", bands=(*LINES, "ack_rate"))
 mean, median, _ = (here.reading(name) for name in LINES)
 
 parts.title("Acknowledgement")

@@ -5,7 +5,14 @@ import streamlit as st
 from dashboard import figures, parts, sentences, view, words
 
 ORDER = 50
-here = view.here("fcr_rate", "fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate")
+here = view.here(
+    "fcr_rate",
+    "fcr_coverage",
+    "reassignments_mean",
+    "reopen_rate",
+    "escalation_rate",
+    bands=("fcr_rate", "fcr_coverage"),
+)
 rate = here.reading("fcr_rate")
 beside = here.ask("beside", "fcr_rate", here.scope)
 

@@ -7,7 +7,7 @@ from dashboard import figures, parts, sentences, view
 ORDER = 20
 LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
 TILES = ("mttr_person", "mttr_active", "reopen_rate", "sla_met_rate")
-here = view.here(*LINES, *TILES)
+here = view.here(*LINES, *TILES, bands=LINES)
 mean, median, slowest = (here.reading(name) for name in LINES)
 
 parts.title("Resolution")
