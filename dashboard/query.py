@@ -903,8 +903,8 @@ class Change(NamedTuple):
         return (self.difference < 0) == (self.kpi.better == "lower")
 
 
-def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope) -> dict[str, Change]:
-    """Compare KPIs of a scope with the comparable days before it."""
+def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope, *, limits: bool = True) -> dict[str, Change]:
+    """Compare KPIs of a scope with the comparable days before it; without `limits` nothing says how sure that is."""
     reach = _range(warehouse, scope)
     if reach is None:
         return {}
@@ -917,9 +917,9 @@ def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope) -> dict[st
         asked.setdefault(_two(compared), []).append(name)
     found = {}
     for two, members in asked.items():
-        pairs = _pairs(warehouse, members, scope, two)
+        pairs = _pairs(warehouse, members, scope, two, limits)
         # What is compared is mostly the very range that was asked for.
-        whole = pairs if two[0] == reach else _pairs(warehouse, members, scope, (reach,))
+        whole = pairs if two[0] == reach else _pairs(warehouse, members, scope, (reach,), limits)
         for name in members:
             before = pairs.get((name, two[1][0]), Number(None, 0))
             found[name] = Change(
@@ -933,10 +933,11 @@ def _two(compared: Comparison) -> tuple[Days, Days]:
 
 
 def _pairs(
-    warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...]
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...], limits: bool
 ) -> dict[tuple[str, date], Number]:
     """What is known by KPI and first day of the part."""
-    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), names)
+    limited = names if limits else ()
+    frame = _answers(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), limited)
     found = {
         (row["kpi"], row["period"]): Number(*(row[name] for name in Number._fields))
         for row in frame.iter_rows(named=True)

@@ -52,16 +52,15 @@ def can_be_split(one: Kpi) -> bool:
 def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> dict[str, Bridge]:
     """Split the change of a KPI along each of the columns; empty where there is nothing to compare."""
     one = query.kpi(warehouse, name)
-    change = query.changes(warehouse, [name], scope).get(name)
+    change = query.changes(warehouse, [name], scope, limits=False).get(name)
     if change is None or change.difference is None or not can_be_split(one):
         return {}
-    assert change.before is not None
-    assert change.now is not None
+    before, now = change.before.value, change.now.value
+    assert before is not None
+    assert now is not None
     compared = change.comparison
     return {
-        column: Bridge(
-            one, column, compared, change.before, change.now, _parts(warehouse, one, scope, column, compared, members)
-        )
+        column: Bridge(one, column, compared, before, now, _parts(warehouse, one, scope, column, compared, members))
         for column, members in query.two_periods(warehouse, name, scope, by, compared).items()
     }
 
