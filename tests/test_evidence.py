@@ -35,13 +35,15 @@ def each(warehouse: query.Warehouse, kpi: catalog.Kpi, where: str) -> list[tuple
 
 
 def clustered(rows: list[tuple[Any, ...]], ratio: float) -> float:
-    """Variance of a mean, or of a quotient, by day clusters: the formula of KPIS.md, word for word."""
+    """Variance of a mean, or of a quotient, by day clusters: the formula of KPIS.md, word for word, known from few days."""
     sums: dict[Any, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for day, x, w in rows:
         sums[day][0] += x
         sums[day][1] += w
     g, n = len(sums), sum(w for _, _, w in rows)
-    return g / (g - 1) * sum((s - ratio * w) ** 2 for s, w in sums.values()) / n**2
+    equal_days = n**2 / sum(w**2 for _, w in sums.values())
+    farther = stats.t.ppf(0.975, equal_days - 1) / stats.norm.ppf(0.975) if equal_days > 1 else np.inf
+    return farther**2 * g / (g - 1) * sum((s - ratio * w) ** 2 for s, w in sums.values()) / n**2
 
 
 def by_hand(kpi: catalog.Kpi, rows: list[tuple[Any, ...]]) -> tuple[float | None, float | None]:
@@ -56,6 +58,8 @@ def by_hand(kpi: catalog.Kpi, rows: list[tuple[Any, ...]]) -> tuple[float | None
     if kpi.statistic == "mean":
         s, mean = x.std(ddof=1), x.mean()
         m = n / max(1.0, clustered(rows, mean) / (s**2 / n))
+        if not m > 1:
+            return None, None
         g = ((x - mean) ** 3).mean() / s**3
         w = stats.t.ppf(0.975, m - 1) / np.sqrt(m)
 
@@ -90,8 +94,10 @@ def at_most(k: Any, m: float, q: float) -> Any:
     return np.where(k < 0, 0.0, np.where(k >= m, 1.0, stats.beta.cdf(1 - q, np.maximum(m - k, 1e-12), k + 1)))
 
 
-def wilson(p: float, m: float) -> tuple[float, float]:
+def wilson(p: float, m: float) -> tuple[float | None, float | None]:
     z = stats.norm.ppf(0.975)
+    if m < 1:
+        return None, None
     middle, half = p + z**2 / (2 * m), z * np.sqrt(p * (1 - p) / m + z**2 / (4 * m**2))
     return max(0.0, (middle - half) / (1 + z**2 / m)), min(1.0, (middle + half) / (1 + z**2 / m))
 
