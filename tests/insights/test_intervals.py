@@ -106,7 +106,7 @@ def test_holm_rejects_what_holms_own_procedure_rejects(p: list[float]) -> None:
     assert all(found >= given for found, given in zip(intervals.holm(p), p, strict=True))
 
 
-@given(n=st.integers(6, 400), deff=st.floats(1, 8))
+@given(n=st.integers(8, 400), deff=st.floats(1, 8))
 @settings(max_examples=60, deadline=None)
 def test_clusters_only_widen(n: int, deff: float) -> None:
     plain, wide = intervals.quantile_ranks(n, 0.5), intervals.quantile_ranks(n, 0.5, deff)
