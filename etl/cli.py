@@ -26,6 +26,8 @@ from typing import Any, TypeVar
 import click
 import polars as pl
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as ProgressBar
 
 from etl import config as configuration
 from etl import proposal, published, refresh, sources
@@ -34,12 +36,15 @@ from etl.catalog import CatalogError
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
 from etl.published import PublishedError
-from etl.pull import Patience, Pull, PullError
+from etl.pull import MissingKeyError, Note, PullError
 from etl.reading import ReadError, open_exports
 from etl.refresh import Outcome, RefreshError
+from etl.setting_up import Answers, add_section, keep_secrets
+from etl.shaping import nearest
 from etl.sources import SourceError
 from etl.stamps import StampError
 from etl.store import StoreError
+from etl.trial import Look, Trial, in_words
 
 PUBLISHED, FAILED, WRONG_USAGE, PARTLY = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -82,7 +87,7 @@ class Settings:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str], None]]:
-        """Show what is being done: on a terminal in place, in JSON as lines, else not at all."""
+        """Show what is being done: on a terminal in place, in JSON as lines, else a pull's pages as lines."""
         if self.log_format == "json":
             last = [""]
 
@@ -95,10 +100,21 @@ class Settings:
 
             yield tell
         elif sys.stderr.isatty():
-            with Console(stderr=True).status("") as status:
-                yield lambda message: status.update(message.replace("[", r"\["))
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            with ProgressBar(*columns, console=Console(stderr=True), transient=True) as bars:
+                task = bars.add_task("", total=None)
+
+                def show(message: str) -> None:
+                    if isinstance(message, Note) and message.stream is not None:
+                        told, done, total = message.stream, message.done, message.total
+                    else:
+                        told, done, total = message, 0, None
+                    bars.update(task, description=told.replace("[", r"\["), completed=done, total=total)
+
+                yield show
         else:
-            yield lambda _: None
+            # What a pull tells: a line per page, and each wait.
+            yield lambda message: self.say("info", message) if isinstance(message, Note) else None
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -541,46 +557,149 @@ def rejects(settings: Settings, *, source: str | None, limit: int, format_: str)
 
 
 @cli.command()
+@click.option("--name", help="Name of the source [default: its tool's].")
+@everywhere
+@click.pass_obj
+def init(settings: Settings, *, name: str | None) -> int:
+    """Ask for a tool, its address and a token, try them, and write configuration and secret.
+
+    Answers are read from the terminal, or line by line from stdin. A token is never an option: others could see it.
+    """
+    file = settings.config
+    known = configuration.read(file) if file.exists() else None
+    tools = sources.kinds_that_pull()
+    kind = _answer(f"Tool ({', '.join(tools)})")
+    if kind not in tools:
+        raise ConfigError(
+            f"'{kind}' is not one of {', '.join(tools)}{nearest(kind, tools)}; exports are read without any of this: "
+            "`meantime load FILE --as KIND`"
+        )
+    answers = Answers(name or _answer(f"Name of the source ({kind})", kind), kind)
+    if known is not None and answers.name in known.sources:
+        raise ConfigError(f"{file} has a source '{answers.name}' already; choose another name with --name")
+    answers.values["url"] = _answer("Address, such as https://desk.example.com")
+    configuration.source(answers.name, answers.section(file.parent), file.parent, f"[sources.{answers.name}]")
+    if user := _answer("User name or e-mail address, if the tool wants one (empty: none)", ""):
+        answers.values["user"] = user
+    for key in ("token", *(("password",) if user else ())):
+        if secret := _secret_answer(f"{key.capitalize()} (is not shown; empty: none)"):
+            answers.secrets[key] = secret
+            break
+    zone = None if known is not None else _answer("Reporting zone, which cuts days and weeks", "UTC")
+    trial = Trial(configuration.parse({"timezone": zone} if zone else {}, file))
+    with tempfile.TemporaryDirectory() as folder:
+        while True:
+            where = Path(folder) / str(len(answers.secrets) + len(answers.values))
+            where.mkdir()
+            keep_secrets(answers, where)
+            source = configuration.source(answers.name, answers.section(where), where, f"[sources.{answers.name}]")
+            try:
+                with settings.progress() as progress:
+                    said = trial.tool(source, progress)
+                break
+            except MissingKeyError as error:
+                if error.key in (*answers.values, *answers.secrets):
+                    raise
+                if error.key in configuration.SECRET_KEYS:
+                    answers.secrets[error.key] = _secret_answer(f"{error.key} (is not shown)")
+                else:
+                    answers.values[error.key] = _answer(error.key)
+    click.echo(f"{answers.name}: {source.access.url if source.access else ''}: reachable; it answers {said}")
+    trial.understand()
+    look = trial.looks[answers.name]
+    _show_look(trial, answers.name, look)
+    trial.close()
+    files = keep_secrets(answers, file.parent)
+    try:
+        add_section(file, answers, zone, [one.reason for one in look.unmapped])
+    except ConfigError:
+        for secret_file in files:
+            secret_file.unlink()
+        raise
+    click.echo(f"written: {', '.join(map(str, (file, *files)))}")
+    click.echo(
+        "next: `meantime refresh` pulls everything" + (", but see what is rejected above" if look.unmapped else "")
+    )
+    return PUBLISHED
+
+
+def _answer(question: str, default: str | None = None) -> str:
+    """Ask on the terminal, or take the next line of stdin; data stays on stdout, questions are on stderr."""
+    if sys.stdin.isatty():
+        return str(click.prompt(question, default=default, err=True)).strip()
+    line = sys.stdin.readline()
+    if not line.strip() and default is None:
+        raise ConfigError(f"'{question}' was not answered: stdin has no line for it")
+    return line.strip() or str(default)
+
+
+def _secret_answer(question: str) -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt(question, default="", hide_input=True, show_default=False, err=True)).strip()
+    return sys.stdin.readline().strip()
+
+
+@cli.command()
 @everywhere
 @click.pass_obj
 def check(settings: Settings) -> int:
-    """Check the configuration, read the head of each source's exports, and ask each tool who we are; change nothing."""
+    """Check the configuration and each source, and show three incidents as they would be understood; change nothing."""
     config = _config(settings)
     if not config.sources:
         raise ConfigError(f"{settings.config}: no source is configured; add a [sources.NAME] section")
+    trial = Trial(config)
     code = PUBLISHED
-    for source in config.sources.values():
-        try:
-            for line in _checked(source):
-                click.echo(line)
-        except (*refresh.INPUT_ERRORS, OSError) as error:
-            settings.say("error", str(error), source=source.name)
-            code = FAILED
+    try:
+        for source in config.sources.values():
+            try:
+                for line in _looked_at(trial, source):
+                    click.echo(line)
+            except (*refresh.INPUT_ERRORS, OSError) as error:
+                settings.say("error", str(error), source=source.name)
+                code = FAILED
+        trial.understand()
+        for name, look in trial.looks.items():
+            _show_look(trial, name, look)
+        for source_name, complaint in trial.strange_fields():
+            # An export's columns are known; a tool may leave out what is empty.
+            is_certain = config.sources[source_name].access is None
+            settings.say("error" if is_certain else "warning", complaint, source=source_name)
+            code = FAILED if is_certain else code
+        _show_links(settings, trial)
+    finally:
+        trial.close()
     return code
 
 
-def _checked(source: Source) -> Iterator[str]:
-    module = sources.source(source.kind)
+def _looked_at(trial: Trial, source: Source) -> Iterator[str]:
     for file in source.paths():
-        for export in open_exports(file, sources.reading(source.kind, source.options)):
-            plan = module.prepare(export, source.options)
-            head = export.head()
-            rejected = module.normalise(head, plan).rejected
+        for export, rows, reasons in trial.file(source, file):
             said = f"{source.name}: {export.name}: readable, {len(export.columns)} columns"
-            if rejected.height:
-                said += (
-                    f"; {rejected.height} of the first {head.height} rows would be rejected: {rejected['reason'][0]}"
-                )
+            if reasons:
+                said += f"; {len(reasons)} of the first {rows} rows would be rejected: {reasons[0]}"
             yield said
     if source.access is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            pull = Pull(
-                source.name, source.access, source.options, Path(folder), patience=Patience(attempts=2), pages_at_most=1
-            )
-            try:
-                yield f"{source.name}: {source.access.url}: reachable; it answers {module.whoami(pull)}"
-            finally:
-                pull.close()
+        yield f"{source.name}: {source.access.url}: reachable; it answers {trial.tool(source)}"
+
+
+def _show_look(trial: Trial, name: str, look: Look) -> None:
+    """Print a few incidents of a source as they would be understood, and every value that no map knows."""
+    incidents = trial.incidents(name)
+    if incidents:
+        click.echo(f"{name}: {len(incidents)} of {look.incidents:,} incidents, as they would be understood:")
+    else:
+        click.echo(f"{name}: no incident to show")
+    for row in incidents:
+        click.echo(in_words(row))
+    for one in look.unmapped:
+        where = f"{one.field} {one.value!r}: " if one.field is not None else ""
+        click.echo(f"{name}: rejected, {one.rows} of {look.rows:,} rows: {where}{one.reason}")
+
+
+def _show_links(settings: Settings, trial: Trial) -> None:
+    for one in trial.links():
+        said = f"[[links]] {one.rule}: {one.links} {one.verdict} among the incidents looked at ({one.example})"
+        settings.say("warning" if one.verdict == "ambiguous" else "info", said)
 
 
 @cli.command()

@@ -344,6 +344,7 @@ def test_every_command_has_a_help_text_and_takes_the_common_options() -> None:
         "checkout",
         "demo",
         "export",
+        "init",
         "kpi",
         "load",
         "rebuild",

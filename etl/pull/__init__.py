@@ -39,7 +39,7 @@
   the stand-in on loopback.
 """
 
-from etl.pull.access import Access, Mask, PullError, Secret
+from etl.pull.access import Access, Mask, MissingKeyError, Note, PullError, Secret
 from etl.pull.client import Answer, Basic, Client, NoAuthentication, OAuth, Patience, Token, complaint
 from etl.pull.keeping import Pull, begin, open_streams
 from etl.pull.paging import (
@@ -61,7 +61,9 @@ __all__ = [
     "Basic",
     "Client",
     "Mask",
+    "MissingKeyError",
     "NoAuthentication",
+    "Note",
     "OAuth",
     "Page",
     "Patience",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 MASK = "***"
@@ -17,6 +18,14 @@ SHORTEST_MASKED = 4
 
 class PullError(Exception):
     """A tool that cannot be pulled from; the message names the source, what happened and what to do."""
+
+
+class MissingKeyError(PullError):
+    """A key that the tool needs is not in the source's section."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Access:
                     Access.__dataclass_fields__[name].type
                 )
                 how = f'{name} = {{ env = "VARIABLE" }}' if secret else f'{name} = "..."'
-                raise PullError(f"key `{name}` is missing; write {how} into the source's section")
+                raise MissingKeyError(name, f"key `{name}` is missing; write {how} into the source's section")
 
 
 @dataclass
@@ -108,6 +117,22 @@ class Mask:
         for value in sorted(self.values, key=len, reverse=True):
             text = text.replace(value, MASK)
         return text
+
+
+class Note(str):
+    """What a pull tells while it goes on; of a page that was kept, how many records the stream has, and of how many."""
+
+    __slots__ = ("done", "stream", "total")
+
+    stream: str | None
+    done: int
+    total: int | None
+
+    def __new__(cls, text: str, stream: str | None = None, done: int = 0, total: int | None = None) -> Self:
+        """Make a note."""
+        made = super().__new__(cls, text)
+        made.stream, made.done, made.total = stream, done, total
+        return made
 
 
 Tell = Callable[[str], None]

@@ -21,7 +21,7 @@ import httpx
 import polars as pl
 
 from etl.publish import cause, sync
-from etl.pull.access import Access, Mask, PullError, Tell
+from etl.pull.access import Access, Mask, Note, PullError, Tell
 from etl.pull.client import Authentication, Client, NoAuthentication, Patience
 from etl.pull.paging import Page
 from etl.reading import LINE, Export, frames_of
@@ -108,7 +108,7 @@ class Pull:
             authentication or NoAuthentication(),
             patience=self.patience,
             transport=self.transport,
-            tell=self.tell,
+            tell=lambda message: self.tell(Note(message)),
             mask=self.mask,
             **more,
         )
@@ -150,10 +150,9 @@ class Pull:
                 self._write(log, stream, file.tell(), request=page.request, count=len(page.records), resume=page.resume)
                 self._resumes[stream] = page.resume
                 of = f" of {page.total:,}" if page.total is not None else ""
-                self.tell(
-                    f"{self.source}: {stream}: page {count}, {len(page.records)} records, "
-                    f"{self.records[stream]:,}{of} in all"
-                )
+                said = f"page {count}, {len(page.records)} records, {self.records[stream]:,}{of} in all"
+                told = f"{self.source}: {stream}"
+                self.tell(Note(f"{told}: {said}", told, self.records[stream], page.total))
                 if self.pages_at_most is not None and count >= self.pages_at_most:
                     break
             self._write(log, stream, file.tell(), is_complete=True)

@@ -181,6 +181,26 @@ def test_what_is_wrong_is_told_with_its_remedy(
     assert "Traceback" not in done.stderr
 
 
+def test_init_shows_tickets_as_they_would_be_understood_and_what_nobody_mapped(server: Server, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("init"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=f"request_tracker\nhelpdesk\n{server.url}\n\n{server.token('etl')}\nUTC\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"helpdesk: {server.url}: reachable; it answers as Request Tracker 5.0.3"
+    assert lines[1].startswith("helpdesk: 3 of ")
+    assert [line.split()[0] for line in lines[4:14:4]] == ["opened", "opened", "opened"]
+    assert "status 'triaged' is not one of" in done.stdout
+    assert server.token("etl") not in done.stdout + (tmp_path / "meantime.toml").read_text()
+    assert (tmp_path / "helpdesk.token").stat().st_mode & 0o777 == 0o600
+
+
 def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, ledger: list[dict[str, Any]]) -> None:
     """Reopened, held, moved, deleted, merged and new ones, through RT's own interface; then nothing at all."""
     at = datetime(2026, 5, 16, 8)

@@ -92,6 +92,8 @@ class StatusPage(Standin):
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         page = {"id": "p1", "name": "Example", "url": self.url}
+        if request.url.path == "/api/v2/status.json":
+            return document({"page": page, "status": {"indicator": "none", "description": "All Systems Operational"}})
         if request.url.path == "/api/v2/incidents.json":
             return document({"page": page, "incidents": self._newest()[::-1]})
         if request.url.path == "/api/v2/incidents/unresolved.json":
