@@ -22,7 +22,10 @@ log = logging.getLogger("meantime.dashboard")
 
 
 class PageFile(NamedTuple):
-    """One file of `app_pages`: the first line of its docstring is its title, ORDER its place in the navigation."""
+    """One file of `app_pages`: the first line of its docstring is its title, ORDER its place in the navigation.
+
+    NAME is what the navigation calls it where the title is too long for it.
+    """
 
     path: Path
     title: str
@@ -34,16 +37,15 @@ def discover(folder: Path = HERE / "app_pages") -> list[PageFile]:
     found = []
     for path in sorted(folder.glob("[a-z]*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        title = (ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip(".")
-        orders = [
-            node.value.value
+        told = {
+            target.id: node.value.value
             for node in tree.body
-            if isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, int)
-            and any(isinstance(target, ast.Name) and target.id == "ORDER" for target in node.targets)
-        ]
-        found.append(PageFile(path, title, orders[0] if orders else 1000))
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        title = (ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip(".")
+        found.append(PageFile(path, str(told.get("NAME", title)), int(told.get("ORDER", 1000))))
     return sorted(found, key=lambda page: (page.order, page.title))
 
 

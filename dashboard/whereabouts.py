@@ -20,7 +20,7 @@ SPOKEN = {
     "waiting_out_of_hours": "waiting out of hours",
     "working": "being worked on",
     "resolved": "resolved until it was reopened",
-    "unexplained_no_history": "of which no history tells",
+    "unexplained_no_history": "that no history explains",
     "unexplained_late": "from before its history begins",
 }
 """How a sentence says a part, where it is not what the picture calls it."""

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import comparing, parts, view
 
+NAME = "Other tools"
 ORDER = 75
 here = view.here("mttr", "mtta", "fcr_rate")
 
