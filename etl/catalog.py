@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from etl.incident import Field
+from etl.incident import ACTOR_KINDS, HOLD_REASONS, STATES, Field
 
 FACTS = Path(__file__).parent / "facts"
 LINKS = Path(__file__).parent / "links"
@@ -167,6 +167,9 @@ def _read(path: Path) -> Kpi:
 
 def run_facts(con: duckdb.DuckDBPyConnection) -> None:
     """Make the facts again for the incidents in the temporary table `changed`."""
+    for name, words in (("state_word", STATES), ("hold_word", HOLD_REASONS), ("actor_word", ACTOR_KINDS)):
+        listed = ", ".join(f"'{word}'" for word in words)
+        con.execute(f"create or replace temp type {name} as enum ({listed})")
     is_linked = con.execute("select count(*) from store.link_rules").fetchall() != [(0,)]
     files = [*FACTS.glob("*.sql"), *(LINKS.glob("*.sql") if is_linked else ())]
     for path in sorted(files, key=lambda path: (path.name, path.parent == LINKS)):

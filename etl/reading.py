@@ -8,6 +8,7 @@ Windows-1252. Nothing is interpreted here: every value is a string or null.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import io
@@ -15,6 +16,7 @@ import json
 import queue
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,8 @@ BLOCK_BYTES = 16 << 20
 """How much of a file becomes one chunk; with smaller ones more time goes into calls than into rows."""
 LONGEST_LINE_BYTES = 64 << 20
 HEAD_BYTES = 1 << 20
+UNPACKED_BYTES = 64 << 20
+"""So much of a compressed file is kept in memory."""
 CHUNK_ROWS = 100_000
 LIST_KEYS = (
     "records",
@@ -156,7 +160,7 @@ def _open_one(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions, 
     with opener() as file:
         magic = file.read(8)
     if magic[:2] == b"\x1f\x8b":
-        return _open_one(name.removesuffix(".gz"), lambda: _unpacked(opener), options, None)
+        return _open_one(name.removesuffix(".gz"), _unpacked(opener), options, None)
     if magic[:4] == b"%PDF":
         raise ReadError(f"{name}: this is a PDF, not a table; export the list as CSV, XLSX or JSON")
     if magic[:4] == b"PAR1":
@@ -171,8 +175,18 @@ def _open_one(name: str, opener: Callable[[], IO[bytes]], options: ReadOptions, 
     return _csv(name, opener, text, options)
 
 
-def _unpacked(opener: Callable[[], IO[bytes]]) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(opener(), "rb"))
+def _unpacked(opener: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
+    """Give an opener of what a gzip file holds; it is read more than once, so what is not large stays unpacked."""
+
+    def unpack() -> IO[bytes]:
+        return cast("IO[bytes]", gzip.open(opener(), "rb"))
+
+    # A file that is cut off is told of where it is read.
+    with contextlib.suppress(EOFError, OSError, zlib.error), unpack() as file:
+        content = file.read(UNPACKED_BYTES + 1)
+        if len(content) <= UNPACKED_BYTES:
+            return lambda: io.BytesIO(content)
+    return unpack
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 -- One row per thing that happened to an incident, in order of `sequence`.
 -- Rows of history become events by what differs between one and the next; events that a source tells pass through.
+-- The few words that repeat in every row (state_word, hold_word, actor_word) are a byte each on the way.
 create or replace temp table steps as
 select
     * exclude (from_hold_reason, from_escalation),
@@ -27,7 +28,7 @@ from (
         snapshots.version_number,
         snapshots.happened_at,
         snapshots.actor,
-        coalesce(snapshots.actor_kind, 'unknown') as actor_kind,
+        coalesce(snapshots.actor_kind, 'unknown')::actor_word as actor_kind,
         snapshots.state,
         case when snapshots.state = 'on_hold' then snapshots.hold_reason end as hold_reason,
         snapshots.priority,
@@ -46,7 +47,7 @@ from (
         -- Versions of one number and minute follow each other by content, so that the order of loading does not matter.
         select
             keys.key,
-            snapshots.*,
+            snapshots.* replace (state::state_word as state, hold_reason::hold_word as hold_reason),
             hash(state, source_state, hold_reason, priority, assignment_group, assignee, escalation, actor) as tie
         from store.snapshots as snapshots
         join keys
@@ -234,11 +235,11 @@ select
     'opened' as kind,
     null::varchar as from_value,
     case when beginnings.first_state = 'new' then 'new' end as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     case when beginnings.first_state = 'new' then first_step.actor end as actor,
-    coalesce(case when beginnings.first_state = 'new' then first_step.actor_kind end, 'unknown') as actor_kind,
+    coalesce(case when beginnings.first_state = 'new' then first_step.actor_kind end, 'unknown')::actor_word as actor_kind,
     beginnings.first_group as assignment_group,
-    case when beginnings.first_state = 'new' then 'new' end as state_after,
+    case when beginnings.first_state = 'new' then 'new'::state_word end as state_after,
     beginnings.group_before as group_after,
     beginnings.first_priority as priority_after
 from current_versions
@@ -279,7 +280,7 @@ select
     'group_assigned' as kind,
     from_group as from_value,
     assignment_group as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     actor,
     actor_kind,
     assignment_group,
@@ -299,7 +300,7 @@ select
     'assigned' as kind,
     from_assignee as from_value,
     assignee as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     actor,
     actor_kind,
     assignment_group,
@@ -318,7 +319,7 @@ select
     'priority' as kind,
     from_priority::varchar as from_value,
     priority::varchar as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     actor,
     actor_kind,
     assignment_group,
@@ -337,7 +338,7 @@ select
     'escalated' as kind,
     from_escalation::varchar as from_value,
     escalation::varchar as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     actor,
     actor_kind,
     assignment_group,
@@ -356,7 +357,7 @@ select
     'other' as kind,
     null::varchar as from_value,
     null::varchar as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     actor,
     actor_kind,
     assignment_group,
@@ -380,11 +381,11 @@ select
     told_running.kind,
     told_running.from_value,
     told_running.to_value,
-    told_running.hold_reason,
+    told_running.hold_reason::hold_word as hold_reason,
     told_running.actor,
-    coalesce(told_running.actor_kind, 'unknown') as actor_kind,
+    coalesce(told_running.actor_kind, 'unknown')::actor_word as actor_kind,
     coalesce(told_running.assignment_group, told_running.group_after) as assignment_group,
-    coalesce(told_running.state_after, first_told.first_state) as state_after,
+    coalesce(told_running.state_after, first_told.first_state)::state_word as state_after,
     coalesce(told_running.group_after, first_told.first_group) as group_after,
     try_cast(coalesce(told_running.priority_after, first_told.first_priority) as tinyint) as priority_after
 from told_running
@@ -401,11 +402,11 @@ select
     reported.kind,
     null::varchar as from_value,
     case reported.kind when 'acknowledged' then null else reported.kind end as to_value,
-    null::varchar as hold_reason,
+    null::hold_word as hold_reason,
     null::varchar as actor,
-    'unknown' as actor_kind,
+    'unknown'::actor_word as actor_kind,
     null::varchar as assignment_group,
-    case reported.kind when 'acknowledged' then null else reported.kind end as state_after,
+    (case reported.kind when 'acknowledged' then null else reported.kind end)::state_word as state_after,
     null::varchar as group_after,
     null::tinyint as priority_after
 from (
