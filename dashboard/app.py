@@ -45,7 +45,7 @@ def discover(folder: Path = HERE / "app_pages") -> list[PageFile]:
             if isinstance(target, ast.Name)
         }
         title = (ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip(".")
-        found.append(PageFile(path, str(told.get("NAME", title)), int(told.get("ORDER", 1000))))
+        found.append(PageFile(path, str(told.get("NAME", title)), int(str(told.get("ORDER", 1000)))))
     return sorted(found, key=lambda page: (page.order, page.title))
 
 
