@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -68,20 +69,21 @@ class Batch(NamedTuple):
 
 def batches(warehouse: Warehouse) -> list[Batch]:
     """Name the days of batch closures."""
-    found = warehouse.stored("fitness_batches", {"zone": warehouse.zone})
+    found = warehouse.stored("fitness_batches")
     return [Batch(*row) for row in found.drop("busy_day").iter_rows()]
 
 
-def findings(warehouse: Warehouse) -> list[Finding]:
-    """Collect what is odd about each source's stamps."""
-    found = [
+def findings(warehouse: Warehouse, found: Sequence[Batch] | None = None) -> list[Finding]:
+    """Collect what is odd about each source's stamps; `found`: the batches, if they are known."""
+    known = batches(warehouse) if found is None else found
+    odd = [
         *_heaps(warehouse),
-        *_batches_said(warehouse),
+        *_batches_said(known),
         *_clock(warehouse),
         *_windows(warehouse),
-        *_reasons(warehouse),
+        *_reasons(warehouse, known),
     ]
-    return sorted(found, key=lambda one: (one.source, one.kind, -one.n))
+    return sorted(odd, key=lambda one: (one.source, one.kind, -one.n))
 
 
 def _heaps(warehouse: Warehouse) -> list[Finding]:
@@ -98,7 +100,7 @@ def _heaps(warehouse: Warehouse) -> list[Finding]:
     ]
 
 
-def _batches_said(warehouse: Warehouse) -> list[Finding]:
+def _batches_said(found: Sequence[Batch]) -> list[Finding]:
     return [
         Finding(
             one.source,
@@ -107,7 +109,7 @@ def _batches_said(warehouse: Warehouse) -> list[Finding]:
             "different minutes: a batch, no work of that day",
             one.n,
         )
-        for one in batches(warehouse)
+        for one in found
     ]
 
 
@@ -161,15 +163,15 @@ def _windows(warehouse: Warehouse) -> list[Finding]:
     return found
 
 
-def _doubts(warehouse: Warehouse) -> tuple[str, dict[str, list[str]]]:
+def _doubts(found: Sequence[Batch]) -> tuple[str, dict[str, Any]]:
     """Compose the doubtful rows, and the batches that it binds."""
     text = (SQL / "doubts.sql").read_text(encoding="utf-8").partition("\n")[2]
-    days = [f"{one.source} {one.day}" for one in batches(warehouse) if one.field == "resolved_at"]
-    return f"with\n{text}", {"batches": days}
+    days = [(one.source, one.day) for one in found if one.field == "resolved_at"]
+    return f"with\n{text}", {"sources": [source for source, _ in days], "days": [day for _, day in days]}
 
 
-def _reasons(warehouse: Warehouse) -> list[Finding]:
-    text, bound = _doubts(warehouse)
+def _reasons(warehouse: Warehouse, found: Sequence[Batch]) -> list[Finding]:
+    text, bound = _doubts(found)
     rows = warehouse.frame(
         f"{text}select source, reason, count(distinct incident_id)::bigint as n from doubts group by all order by all",
         bound,
@@ -180,39 +182,75 @@ def _reasons(warehouse: Warehouse) -> list[Finding]:
     ]
 
 
-def grades(warehouse: Warehouse) -> list[Grade]:
-    """Grade each KPI of each source by what is missing and what is doubtful."""
-    text, bound = _doubts(warehouse)
-    calls = [
-        f"kpi.{name}(i)::double as {name}, kpi.{name}_n(i)::bigint as {name}_n"
-        for name in (query.kpi(warehouse, name).name for name in CLOCKS)
-    ]
-    wholes = {
-        (row["source"], None): row
-        for row in warehouse.frame(
-            f"select i.source, count(*) filter (where i.resolution_basis is not null and i.excluded_as is null)::bigint as base,"
-            f" {', '.join(calls)} from main.incidents as i group by i.source"
-        ).iter_rows(named=True)
-    }
-    parts = {
-        (row["source"], clock): row
-        for clock in set(CLOCKS.values())
-        for row in warehouse.frame(
-            f"{text}select i.source, {', '.join(calls)} from main.incidents as i"
-            " anti join (select * from doubts where clock = $clock) as d"
-            " on i.source = d.source and i.incident_id = d.incident_id group by i.source",
-            {**bound, "clock": clock},
-        ).iter_rows(named=True)
-    }
-    found = []
-    for source, _ in sorted(wholes, key=lambda key: key[0]):
-        whole = wholes[source, None]
-        for name, clock in CLOCKS.items():
-            part = parts.get((source, clock), {})
-            n, rest = whole[f"{name}_n"], part.get(f"{name}_n", 0)
+def grades(warehouse: Warehouse, found: Sequence[Batch] | None = None) -> list[Grade]:
+    """Grade each KPI of each source by what is missing and what is doubtful; `found`: the batches, if they are known."""
+    kpis = [query.kpi(warehouse, name) for name in CLOCKS]
+    wholes = _by_source(warehouse, _whole(warehouse, kpis), {})
+    text, bound = _doubts(batches(warehouse) if found is None else found)
+    # A source without any doubtful row is not in it.
+    parts = _by_source(warehouse, text + _without(warehouse, kpis), bound)
+    graded = []
+    for source, whole in wholes.items():
+        part = parts.get(source, whole)
+        for name in CLOCKS:
+            n, rest = whole[f"{name}_n"], part[f"{name}_n"]
             known = min(1.0, n / whole["base"]) if whole["base"] else 0.0
             doubtful = (n - rest) / n if n else 0.0
             worst = max(1 - known, doubtful)
             grade = "unknown" if not n else "poor" if worst >= POOR else "fair" if worst >= FAIR else "good"
-            found.append(Grade(source, name, grade, known, doubtful, whole[name], n, part.get(name), rest))
-    return found
+            graded.append(Grade(source, name, grade, known, doubtful, whole[name], n, part[name], rest))
+    return graded
+
+
+def _by_source(warehouse: Warehouse, text: str, bound: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["source"]: row for row in warehouse.frame(text, bound).iter_rows(named=True)}
+
+
+def _whole(warehouse: Warehouse, kpis: Sequence[query.Kpi]) -> str:
+    calls = query.calls(kpis, "i")
+    return f"""
+select
+    i.source,
+    count(*) filter (where i.resolution_basis is not null and i.excluded_as is null)::bigint as base,
+    {", ".join(calls)}
+from (select source, resolution_basis, {", ".join(query.needed(warehouse, kpis))} from main.incidents) as i
+group by i.source
+order by i.source
+"""
+
+
+def _without(warehouse: Warehouse, kpis: Sequence[query.Kpi]) -> str:
+    """Compose the KPIs without the doubtful rows: to each clock's KPIs these are excluded, which the macros leave out."""
+    rest = [name for name in query.needed(warehouse, kpis) if name != "excluded_as"]
+    rows = [
+        f"struct_pack(excluded_as := case when doubted.{clock} then 'doubtful' else i.excluded_as end, "
+        f"{', '.join(f'{name} := i.{name}' for name in rest)}) as {clock}"
+        for clock in dict.fromkeys(CLOCKS.values())
+    ]
+    calls = [call for one in kpis for call in query.calls([one], f"d.{CLOCKS[one.name]}")]
+    return f""",
+doubted as (
+    select
+        source,
+        incident_id,
+        {", ".join(f"bool_or(clock = '{clock}') as {clock}" for clock in dict.fromkeys(CLOCKS.values()))}
+    from doubts
+    group by
+        source,
+        incident_id
+)
+select
+    d.source,
+    {", ".join(calls)}
+from (
+    select
+        i.source,
+        {", ".join(rows)}
+    from main.incidents as i
+    left join doubted
+        on i.source = doubted.source
+        and i.incident_id = doubted.incident_id
+    where i.source in (select source from doubts)
+) as d
+group by d.source
+"""

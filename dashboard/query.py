@@ -156,9 +156,18 @@ class Warehouse:
         return int(self.settings["version"])
 
     @cached_property
+    def openings(self) -> pl.DataFrame:
+        """What was opened, by source and day."""
+        return self.stored("openings")
+
+    @cached_property
     def sources(self) -> pl.DataFrame:
-        """The sources with their as-of in UTC and in the reporting zone."""
-        return self.stored("sources")
+        """The sources with their as-of in UTC and in the reporting zone, and what was opened in them."""
+        opened = self.openings.group_by("source").agg(
+            pl.col("incidents").sum(), pl.col("newest_opened_at").max(), pl.col("excluded").sum()
+        )
+        found = self.stored("sources").join(opened, on="source", how="left", maintain_order="left")
+        return found.with_columns(pl.col("incidents", "excluded").fill_null(0))
 
     @cached_property
     def joined(self) -> dict[str, int]:
@@ -170,8 +179,9 @@ class Warehouse:
     @cached_property
     def extents(self) -> dict[str, Extent]:
         """What each source covers."""
+        by_week = self.openings.group_by("source", pl.col("day").dt.truncate("1w")).agg(pl.col("incidents").sum())
         weeks: dict[str, list[tuple[date, int]]] = {}
-        for source, monday, count in self.stored("openings_by_week").iter_rows():
+        for source, monday, count in by_week.iter_rows():
             weeks.setdefault(source, []).append((monday, count))
         found = {}
         for row in self.stored("extents").iter_rows(named=True):
@@ -390,8 +400,8 @@ def _keys(warehouse: Warehouse, fact: str, by: Sequence[str]) -> _Keys:
     return _Keys(read, " ".join(joins))
 
 
-def _needed(warehouse: Warehouse, members: Sequence[Kpi]) -> list[str]:
-    """Columns that the macros read: a macro packs its whole row, and with all columns packing costs more than counting."""
+def needed(warehouse: Warehouse, members: Sequence[Kpi]) -> list[str]:
+    """Name the columns that the macros read: a macro packs its whole row, and with all columns packing costs more than counting."""
     said = {word for one in members for word in re.findall(r"\w+", one.sql)}
     return sorted(said & set(warehouse.columns["incidents"]))
 
@@ -400,7 +410,8 @@ def _lines(parts: Sequence[str]) -> str:
     return ",\n    ".join(parts)
 
 
-def _calls(members: Sequence[Kpi], row: str) -> list[str]:
+def calls(members: Sequence[Kpi], row: str) -> list[str]:
+    """Call each KPI's macros, value and n, over a row."""
     return [
         part
         for one in members
@@ -449,7 +460,7 @@ def _flow_rows(
     within, filtered = _counted_within(counted_on, scope, parts), _filter(warehouse, "incidents", scope)
     period = _period(counted_on, grain, parts)
     read = [*keys.read, *([period] if period else []), f"i.{counted_on} as counted_day"]
-    read += [f"i.{name}" for name in _needed(warehouse, members)]
+    read += [f"i.{name}" for name in needed(warehouse, members)]
     text = f"select {_lines(read)} from main.incidents as i {keys.joins} where {within.text} {filtered.text}"
     return _Filter(text, {**within.values, **filtered.values})
 
@@ -468,12 +479,12 @@ def _flow(
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""
     if limited:
-        text = evidence.query(rows.text, keys, _calls(members, "i"), limited, kept)
+        text = evidence.query(rows.text, keys, calls(members, "i"), limited, kept)
         wide = warehouse.frame(text, rows.values)
         wide = evidence.read(wide, limited, _days_of(warehouse, wide, scope, grain, parts))
         wide = _with_ranked(warehouse, wide, limited, keys, by, kept, scope, grain, parts)
     else:
-        wide = warehouse.frame(_plain(rows.text, keys, _calls(members, "i"), kept), rows.values)
+        wide = warehouse.frame(_plain(rows.text, keys, calls(members, "i"), kept), rows.values)
     wide = _named(wide, by)
     if grain or (parts and not by):
         wide = _filled(warehouse, wide, scope, by, grain, parts)
@@ -703,7 +714,7 @@ def _open_at_the_end(
     warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
 ) -> tuple[str, dict[str, Any]]:
     """Macros over the rows of `incident_days` on each bucket's last day; a day without any is a day, too."""
-    read = ["incident_id", "opened_at", *_needed(warehouse, members)]
+    read = ["incident_id", "opened_at", *needed(warehouse, members)]
     spans = _spans(warehouse, scope, wanted, by=by, read=read, excluded=True)
     groups = [f"d.key_{place}" for place in range(len(by))] + ["d.period"]
     query = f"""
@@ -728,7 +739,7 @@ filled as (
         on chosen.period = grid.period{_same_keys(by)}
 )
 select
-    {_lines([*groups, *_calls(members, "d")])}
+    {_lines([*groups, *calls(members, "d")])}
 from filled as d
 group by {", ".join(groups)}
 """
@@ -1044,20 +1055,24 @@ where kpi.{one.name}_each(i) is not null
     return warehouse.frame(query, rows.values)
 
 
-def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, int]]:
-    """Give a column's members with their counts, most frequent first; None stands for those without one."""
-    quoted = column(warehouse, "incidents", column_name)
-    member = f"unnest(list_distinct({quoted}))" if column_name in MANY_VALUED else quoted
+def options(warehouse: Warehouse, names: Sequence[str]) -> dict[str, list[str | None]]:
+    """Give the members of columns with one value each, most frequent first; None stands for incidents without one."""
+    quoted = [column(warehouse, "incidents", name) for name in names]
+    # All columns in one scan: each of them is grouped by alone.
     query = f"""
 select
-    member::varchar as member,
-    n
-from (select {member} as member, count(*) as n from main.incidents group by 1)
+    {_lines([f"case when grouping({name}) = 0 then {place} end as in_{place}" for place, name in enumerate(quoted)])},
+    coalesce({", ".join(f"{name}::varchar" for name in quoted)}) as member
+from main.incidents
+group by grouping sets ({", ".join(f"({name})" for name in quoted)})
 order by
-    n desc,
+    count(*) desc,
     member
 """
-    return [(member, n) for member, n in warehouse.frame(query).iter_rows()]
+    found: dict[str, list[str | None]] = {name: [] for name in names}
+    for *places, member in warehouse.frame(query).iter_rows():
+        found[names[next(place for place in places if place is not None)]].append(member)
+    return found
 
 
 @dataclass(frozen=True)
@@ -1196,7 +1211,7 @@ def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
         )
         return _Filter(text, spans.values)
     within, filtered = _counted_within(one.counted_on, scope, ()), _filter(warehouse, "incidents", scope)
-    read = _lines(["i.rowid as place", *(f"i.{name}" for name in _needed(warehouse, [one]))])
+    read = _lines(["i.rowid as place", *(f"i.{name}" for name in needed(warehouse, [one]))])
     rows = f"select {read} from main.incidents as i where {within.text} {filtered.text}"
     text = f"i.rowid in (select i.place from ({rows}) as i group by i.place having kpi.{one.name}_n(i) > 0)"
     return _Filter(text, {**within.values, **filtered.values})

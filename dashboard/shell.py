@@ -27,7 +27,8 @@ def begin(data: Path, page: str) -> bool:
     if warehouse.first_day is None:
         parts.how_to_load()
         return False
-    known = {column: _known(path, column) for column in COLUMNS}
+    members: dict[str, list[str | None]] = view.ask(path, "options", tuple(COLUMNS))
+    known = {column: _known(column, members[column]) for column in COLUMNS}
     known = {column: values for column, values in known.items() if len(values) > 1}
     choice = _choose(known, page)
     here = view.choose(path, choice, known, parts.colours())
@@ -54,9 +55,8 @@ def _dateline(here: View) -> str:
     )
 
 
-def _known(path: str, column: str) -> list[str]:
-    found: list[tuple[str | None, int]] = view.ask(path, "options", column)
-    members = [NONE if member is None else member for member, _ in found]
+def _known(column: str, found: list[str | None]) -> list[str]:
+    members = [NONE if member is None else member for member in found]
     asked = set(st.query_params.get_all(column)) | set(st.session_state.get(f"f_{column}") or ())
     values = [member for at, member in enumerate(members) if at < MOST_OPTIONS or member in asked]
     return sorted(values, key=lambda value: (value == NONE, value)) if column == "priority" else values

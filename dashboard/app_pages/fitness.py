@@ -6,7 +6,8 @@ from dashboard import doubting, parts, view
 
 ORDER = 72
 here = view.here()
-grades, findings = here.ask("grades"), here.ask("findings")
+batches = here.ask("batches")
+grades, findings = here.ask("grades", batches), here.ask("findings", batches)
 
 parts.title("Fitness of the data")
 parts.lead(*doubting.said(here, grades, findings))

@@ -22,7 +22,13 @@ doubts as materialized (
         'resolve' as clock,
         'resolved in a batch' as reason
     from main.incidents as i
-    where list_contains($batches::varchar[], i.source || ' ' || i.resolved_on::varchar)
+    semi join (
+        select
+            unnest($sources::varchar[]) as source,
+            unnest($days::date[]) as day
+    ) as batches
+        on i.source = batches.source
+        and i.resolved_on = batches.day
     union all
     select
         source,

@@ -1,25 +1,37 @@
 -- One row per source, priority and field of the clock: for how many it is known, and for how many on the full hour.
-select
-    source,
-    priority,
-    field,
-    count(*)::bigint as incidents,
-    count(stamp)::bigint as known,
-    count(*) filter (where stamp = date_trunc('hour', stamp))::bigint as full_hours
-from (
+with
+counted as (
     select
         source,
         priority,
-        unnest(['opened_at', 'acknowledged_at', 'resolved_at', 'closed_at']) as field,
-        unnest([opened_at, acknowledged_at, resolved_at, closed_at]) as stamp
+        count(*) as incidents,
+        [
+            count(opened_at),
+            count(acknowledged_at),
+            count(resolved_at),
+            count(closed_at)
+        ] as known,
+        [
+            count(*) filter (where opened_at = date_trunc('hour', opened_at)),
+            count(*) filter (where acknowledged_at = date_trunc('hour', acknowledged_at)),
+            count(*) filter (where resolved_at = date_trunc('hour', resolved_at)),
+            count(*) filter (where closed_at = date_trunc('hour', closed_at))
+        ] as full_hours
     from main.incidents
     where excluded_as is null
         and resolution_basis is not null
+    group by
+        source,
+        priority
 )
-group by
+select
     source,
     priority,
-    field
+    unnest(['opened_at', 'acknowledged_at', 'resolved_at', 'closed_at']) as field,
+    incidents::bigint as incidents,
+    unnest(known)::bigint as known,
+    unnest(full_hours)::bigint as full_hours
+from counted
 order by
     source,
     priority,
