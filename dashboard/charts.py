@@ -9,8 +9,14 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import altair as alt
+from altair.utils import schemapi
 
 from dashboard import words
+
+# Altair checks every part of every chart against the whole schema of Vega-Lite, which took most of a page's time. The
+# tests check each chart that a page draws instead. Its own theme would set sizes that the page sets.
+schemapi.disable_debug_mode()
+alt.theme.enable("none")
 
 FONT = "'Source Sans', 'Source Sans Pro', 'Source Sans 3', sans-serif"
 HEIGHT = 300
@@ -154,41 +160,64 @@ class Figure(NamedTuple):
     height: int = HEIGHT
 
 
+class _Rows(alt.InlineData):
+    """Rows that charts share: a layer copies its parts whole, and would copy every row of them."""
+
+    def __deepcopy__(self, _: object) -> _Rows:
+        return self
+
+
+def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Give the rows of a chart."""
+    return _Rows(values=list(rows))
+
+
+def when(test: str, value: str) -> dict[str, str]:
+    """Give the value of a mark for which a test holds; as Altair's own condition it would be looked up in the schema."""
+    return {"test": test, "value": value}
+
+
+def spec(chart: Any) -> dict[str, Any]:
+    """Write a chart down as Vega-Lite reads it."""
+    written: dict[str, Any] = chart.to_dict(validate=False)
+    return written
+
+
 def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, top: int = 4) -> Any:
     """Give a chart the fonts, lines and colours of the page; the fit makes room for what stands outside the plot."""
-    return (
-        chart.properties(
-            width="container",
-            height=height,
-            background="transparent",
-            padding={"left": 4, "right": right, "top": top, "bottom": 6},
-            autosize={"type": "fit", "contains": "padding"},
-        )
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=colours.muted,
-            titleColor=colours.muted,
-            titleFontWeight="normal",
-            labelFontSize=12,
-            titleFontSize=12,
-            gridColor=colours.lines,
-            domainColor=colours.muted,
-            tickColor=colours.muted,
-        )
-        .configure_axisY(
-            domain=False,
-            ticks=False,
-            titleAngle=0,
-            titleAlign="left",
-            titleAnchor="end",
-            titleX=0,
-            titleY=-21,
-            labelPadding=6,
-            grid=True,
-        )
-        .configure_axisX(grid=False, labelPadding=4, labelOverlap=True, labelSeparation=10)
-    )
+    # Set in place: each of Altair's own methods would copy the whole chart.
+    chart.width = "container"
+    chart.height = height
+    chart.background = "transparent"
+    chart.padding = {"left": 4, "right": right, "top": top, "bottom": 6}
+    chart.autosize = {"type": "fit", "contains": "padding"}
+    chart.config = {
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": colours.muted,
+            "titleColor": colours.muted,
+            "titleFontWeight": "normal",
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "gridColor": colours.lines,
+            "domainColor": colours.muted,
+            "tickColor": colours.muted,
+        },
+        "axisY": {
+            "domain": False,
+            "ticks": False,
+            "titleAngle": 0,
+            "titleAlign": "left",
+            "titleAnchor": "end",
+            "titleX": 0,
+            "titleY": -21,
+            "labelPadding": 6,
+            "grid": True,
+        },
+        "axisX": {"grid": False, "labelPadding": 4, "labelOverlap": True, "labelSeparation": 10},
+    }
+    return chart
 
 
 def _text(colours: Palette, **more: Any) -> dict[str, Any]:
@@ -365,9 +394,9 @@ def _band_layers(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list
     if not bands:
         return []
     shade = (
-        alt.Chart(alt.Data(values=bands))
+        alt.Chart(data(bands))
         .mark_rect(color=colours.lines, opacity=0.38)
-        .encode(x=x.of("from:T"), x2="to:T", tooltip=alt.Tooltip("flag:N", title="Shaded"))
+        .encode(x=x.of("from:T"), x2=alt.X2("to:T"), tooltip=alt.Tooltip("flag:N", title="Shaded"))
     )
     layers: list[Any] = [shade]
     for side, edge in (("left", "from:T"), ("right", "to:T")):
@@ -375,8 +404,8 @@ def _band_layers(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list
         if rows:
             # The name stands above the plot: inside, it would cross the line that it explains.
             style = _text(colours, fontSize=11, align=side, baseline="bottom", dy=-3, fontStyle="italic")
-            names = alt.Chart(alt.Data(values=rows)).mark_text(**style)
-            layers.append(names.encode(x=x.of(edge), y=alt.value(0), text="name:N"))
+            names = alt.Chart(data(rows)).mark_text(**style)
+            layers.append(names.encode(x=x.of(edge), y=alt.value(0), text=alt.Text("name:N")))
     return layers
 
 
@@ -423,7 +452,7 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
     layers: list[Any] = []
     middle = points[0].since + (points[-1].until - points[0].since) / 2
     for at, note in enumerate(within(notes, points)):
-        data = alt.Data(values=[{"at": _stamp(note.day), "text": note.text}])
+        data = data([{"at": _stamp(note.day), "text": note.text}])
         layers.append(
             alt.Chart(data).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
         )
@@ -438,7 +467,7 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
         )
         for strip in ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {}):
             text = alt.Chart(data).mark_text(**{**style, **strip})
-            layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text="text:N"))
+            layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text=alt.Text("text:N")))
     return layers
 
 
@@ -482,9 +511,9 @@ def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colou
         ]
         if rows:
             layers.append(
-                alt.Chart(alt.Data(values=rows))
+                alt.Chart(data(rows))
                 .mark_line(color=tint, strokeWidth=2.2, strokeDash=[4, 4] if dashed else [1, 0], strokeJoin="round")
-                .encode(x=x.of(), y=y, detail="run:N")
+                .encode(x=x.of(), y=y, detail=alt.Detail("run:N"))
             )
     joined = {id(point) for _, members in stretches for point in members}
     known = [point for point in line.points if point.value is not None]
@@ -494,19 +523,19 @@ def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colou
     hollow = [_row(point, vertical) for point in known if point.flag and (len(known) <= 120 or id(point) not in joined)]
     if solid:
         layers.append(
-            alt.Chart(alt.Data(values=solid))
+            alt.Chart(data(solid))
             .mark_point(filled=True, size=26, opacity=1)
-            .encode(x=x.of(), y=y, color=alt.condition("datum.few", alt.value(colours.others), alt.value(tint)))
+            .encode(x=x.of(), y=y, color=alt.ColorValue(tint, condition=when("datum.few", colours.others)))
         )
     if hollow:
         layers.append(
-            alt.Chart(alt.Data(values=hollow))
+            alt.Chart(data(hollow))
             .mark_point(filled=True, fill=colours.paper, stroke=tint, strokeWidth=1.6, size=38, opacity=1)
             .encode(
                 x=x.of(),
                 y=y,
                 # What lies beyond the scale is a triangle at its edge.
-                shape=alt.condition("datum.beyond", alt.value("triangle-up"), alt.value("circle")),
+                shape=alt.ShapeValue("circle", condition=when("datum.beyond", "triangle-up")),
             )
         )
     return layers
@@ -529,11 +558,11 @@ def _sure(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) -> li
             (whole if len(rows) > 1 else alone).extend(rows)
     layers: list[Any] = []
     if whole:
-        area = alt.Chart(alt.Data(values=whole)).mark_area(color=tint, opacity=0.16, line=False)
-        layers.append(area.encode(x=x.of(), y=y, y2="high:Q", detail="run:N"))
+        area = alt.Chart(data(whole)).mark_area(color=tint, opacity=0.16, line=False)
+        layers.append(area.encode(x=x.of(), y=y, y2=alt.Y2("high:Q"), detail=alt.Detail("run:N")))
     if alone:
-        stroke = alt.Chart(alt.Data(values=alone)).mark_rule(color=tint, opacity=0.4, strokeWidth=3)
-        layers.append(stroke.encode(x=x.of(), y=y, y2="high:Q"))
+        stroke = alt.Chart(data(alone)).mark_rule(color=tint, opacity=0.4, strokeWidth=3)
+        layers.append(stroke.encode(x=x.of(), y=y, y2=alt.Y2("high:Q")))
     return layers
 
 
@@ -558,7 +587,9 @@ def _columns(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) ->
             if flagged:
                 mark |= {"fillOpacity": 0.12, "strokeDash": [3, 3], "strokeWidth": 1.2}
             layers.append(
-                alt.Chart(alt.Data(values=rows)).mark_rect(**mark).encode(x=x.of("from:T"), x2="to:T", y=y, y2="zero:Q")
+                alt.Chart(data(rows))
+                .mark_rect(**mark)
+                .encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=y, y2=alt.Y2("zero:Q"))
             )
     return layers
 
@@ -580,7 +611,7 @@ def _ends(
             continue
         tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
         layers.append(
-            alt.Chart(alt.Data(values=[{**_row(last[line.name], vertical), "name": line.name}]))
+            alt.Chart(data([{**_row(last[line.name], vertical), "name": line.name}]))
             .mark_text(
                 **_text(
                     colours,
@@ -593,7 +624,7 @@ def _ends(
                     fontWeight=600,
                 )
             )
-            .encode(x=x.of(), y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis), text="name:N")
+            .encode(x=x.of(), y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis), text=alt.Text("name:N"))
         )
     return alt.layer(*layers)
 
@@ -622,11 +653,11 @@ def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool, notes
         *(["Click"] if click else []),
     ]
     chart = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data(rows))
         .mark_rect(opacity=0)
         .encode(
             x=x.of("from:T"),
-            x2="to:T",
+            x2=alt.X2("to:T"),
             tooltip=[alt.Tooltip(field=_escaped(name), type="nominal", title=name) for name in shown],
         )
     )
@@ -693,7 +724,7 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
         for bar in bars
     ]
     limited = [row for row in rows if row["low"] is not None]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(data(rows)).encode(
         y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink)),
         tooltip=[
             alt.Tooltip("name:N", title="Name"),
@@ -705,24 +736,24 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
     across = alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False)
     x, behind = alt.X("v:Q", scale=across, axis=None), alt.X("end:Q", scale=across, axis=None)
     drawn = base.mark_bar(height={"band": 0.66}).encode(
-        x=x, color=alt.condition("datum.few", alt.value(colours.lines), alt.value(colours.accent))
+        x=x, color=alt.ColorValue(colours.accent, condition=when("datum.few", colours.lines))
     )
-    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=behind, text="label:N")
+    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=behind, text=alt.Text("label:N"))
     # A name that crosses the line for the whole stands on a strip of paper.
     strip = base.mark_text(
         **_text(colours, align="left", dx=6, color=colours.paper, stroke=colours.paper, strokeWidth=5)
-    ).encode(x=behind, text="label:N")
+    ).encode(x=behind, text=alt.Text("label:N"))
     layers = [drawn, strip, text]
     if limited:
         between = base.mark_rule(color=colours.ink, strokeWidth=1.2).transform_filter("isValid(datum.low)")
-        layers.insert(1, between.encode(x=alt.X("low:Q", scale=across, axis=None), x2="end:Q"))
+        layers.insert(1, between.encode(x=alt.X("low:Q", scale=across, axis=None), x2=alt.X2("end:Q")))
     if mark is not None:
-        rule = alt.Chart(alt.Data(values=[{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
+        rule = alt.Chart(data([{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
         layers.insert(0, rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
         layers.append(
             rule.mark_text(
                 **_text(colours, baseline="bottom", align="left", dx=4, dy=-2, fontStyle="italic", fontSize=11)
-            ).encode(x=x, y=alt.value(0), text="label:N")
+            ).encode(x=x, y=alt.value(0), text=alt.Text("label:N"))
         )
     return dressed(alt.layer(*layers), colours, max(90, 27 * len(bars) + 30))
 
@@ -735,7 +766,7 @@ def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callab
     low, high = min(0.0, *(bar.value for bar in bars)), max(0.0, *(bar.value for bar in bars))
     room = (high - low) * 0.3
     domain = [low - room if low < 0 else 0.0, high + room if high > 0 else 0.0]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(data(rows)).encode(
         y=alt.Y(
             "name:N",
             sort=[bar.name for bar in bars],
@@ -749,12 +780,12 @@ def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callab
     )
     x = alt.X("v:Q", scale=alt.Scale(domain=domain, nice=False), axis=None)
     layers: list[Any] = [
-        base.mark_bar(height={"band": 0.66}, color=colours.accent).encode(x=x, x2="zero:Q"),
-        alt.Chart(alt.Data(values=[{"v": 0}])).mark_rule(color=colours.muted).encode(x=x),
+        base.mark_bar(height={"band": 0.66}, color=colours.accent).encode(x=x, x2=alt.X2("zero:Q")),
+        alt.Chart(data([{"v": 0}])).mark_rule(color=colours.muted).encode(x=x),
     ]
     for side, align, dx in (("datum.v >= 0", "left", 6), ("datum.v < 0", "right", -6)):
         text = base.mark_text(**_text(colours, align=align, dx=dx, color=colours.ink))
-        layers.append(text.encode(x=x, text="label:N").transform_filter(side))
+        layers.append(text.encode(x=x, text=alt.Text("label:N")).transform_filter(side))
     return dressed(alt.layer(*layers), colours, 27 * len(bars) + 30)
 
 
@@ -799,7 +830,7 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         sort=[step.name for step in steps],
         axis=alt.Axis(title=None, grid=False, labelLimit=176, labelColor=colours.ink),
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(data(rows)).encode(
         y=y,
         tooltip=[
             alt.Tooltip("name:N", title="Part"),
@@ -808,16 +839,16 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         ],
     )
     layers: list[Any] = [
-        alt.Chart(alt.Data(values=[{"v": 0}]))
+        alt.Chart(data([{"v": 0}]))
         .mark_rule(color=colours.lines)
         .encode(x=alt.X("v:Q", scale=x_scale, axis=None)),
         base.mark_bar(height={"band": 0.62}).encode(
-            x=alt.X("from:Q", scale=x_scale, axis=None), x2="to:Q", color=alt.Color("tint:N", scale=None)
+            x=alt.X("from:Q", scale=x_scale, axis=None), x2=alt.X2("to:Q"), color=alt.Color("tint:N", scale=None)
         ),
     ]
     for side, align, dx in (("datum.is_up", "left", 6), ("!datum.is_up", "right", -6)):
         text = base.mark_text(**_text(colours, align=align, dx=dx, color=colours.ink))
-        layers.append(text.encode(x=alt.X("end:Q", scale=x_scale, axis=None), text="label:N").transform_filter(side))
+        layers.append(text.encode(x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")).transform_filter(side))
     return dressed(alt.layer(*layers), colours, 30 * len(rows) + 30, top=4)
 
 
@@ -856,13 +887,13 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
     ]
     vertical = scale([float(one.n) for one in bins], Unit("count", "incidents"))
     columns = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data(rows))
         .mark_rect(color=colours.accent, stroke=colours.paper, strokeWidth=1)
         .encode(
             x=x,
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis),
-            y2="zero:Q",
+            y2=alt.Y2("zero:Q"),
             tooltip=[
                 alt.Tooltip("range:N", title="Took"),
                 alt.Tooltip("count:N", title="Incidents"),
@@ -873,9 +904,7 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
     layers: list[Any] = [columns]
     for at, (name, value) in enumerate(marks):
         rule = alt.Chart(
-            alt.Data(
-                values=[{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {words.duration(value)}"}]
-            )
+            data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {words.duration(value)}"}])
         )
         layers.append(rule.mark_rule(color=colours.ink, strokeDash=[3, 3]).encode(x=x))
         layers.append(
@@ -888,7 +917,7 @@ def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colour
                     dy=-2 - 13 * (at % 2),
                     color=colours.ink,
                 )
-            ).encode(x=x, y=alt.value(0), text="label:N")
+            ).encode(x=x, y=alt.value(0), text=alt.Text("label:N"))
         )
     return dressed(alt.layer(*layers), colours, height)
 
@@ -909,7 +938,7 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
         for hour in range(24)
     ]
     chart = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data(rows))
         .mark_rect(stroke=colours.paper, strokeWidth=1)
         .encode(
             x=alt.X(
@@ -995,11 +1024,11 @@ def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], co
     axis = alt.Axis(title=None, tickCount=6, grid=False, format="%-d %b, %H:%M" if is_short else "%-d %b")
     clock = alt.Scale(type="utc", nice=False)
     band = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(data(rows))
         .mark_rect(height=34, stroke=colours.paper)
         .encode(
             x=alt.X("from:T", scale=clock, axis=axis),
-            x2="to:T",
+            x2=alt.X2("to:T"),
             y=alt.value(70),
             color=alt.Color(
                 "kind:N",
@@ -1018,9 +1047,7 @@ def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], co
     layers: list[Any] = [band]
     if marks:
         events = alt.Chart(
-            alt.Data(
-                values=[{"from": at(when), "what": what, "when": f"{when:%-d %b %Y, %H:%M}"} for when, what in marks]
-            )
+            data([{"from": at(when), "what": what, "when": f"{when:%-d %b %Y, %H:%M}"} for when, what in marks])
         )
         layers.append(
             events.mark_tick(color=colours.ink, thickness=1.5, size=16, orient="vertical").encode(

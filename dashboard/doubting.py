@@ -75,7 +75,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         "source:N",
         axis=alt.Axis(title=None, orient="top", labelAngle=0, labelColor=colours.ink, domain=False, ticks=False),
     )
-    base: Any = alt.Chart(alt.Data(values=rows)).encode(
+    base: Any = alt.Chart(charts.data(rows)).encode(
         x=x,
         y=y,
         tooltip=[
@@ -88,8 +88,8 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
     )
     fields = base.mark_rect(stroke=colours.paper, strokeWidth=3).encode(color=alt.Color("tint:N", scale=None))
     # On the one strong tint only the darker of the two reads: ink on light paper, paper in the dark.
-    dark = alt.condition("datum.grade === 'poor'", alt.value(min(colours.ink, colours.paper)), alt.value(colours.ink))
-    text = base.mark_text(font=charts.FONT, fontSize=12).encode(text="grade:N", color=dark)
+    dark = alt.ColorValue(colours.ink, condition=charts.when("datum.grade === 'poor'", min(colours.ink, colours.paper)))
+    text = base.mark_text(font=charts.FONT, fontSize=12).encode(text=alt.Text("grade:N"), color=dark)
     counts = {grade: sum(one.grade == grade for one in grades) for grade in fitness.GRADES}
     alt_text = words.listing([f"{words.number(n)} {grade}" for grade, n in counts.items() if n], most=4)
     return Figure(

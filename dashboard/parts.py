@@ -91,11 +91,18 @@ def show(figure: charts.Figure | None, key: str | None = None, otherwise: str = 
     st.subheader(words.plain(figure.title), anchor=False)
     st.caption(words.plain(figure.subtitle))
     if key is None:
-        st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+        draw(figure.chart, figure.alt)
         return None
-    state: Any = st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun")
+    state: Any = st.vega_lite_chart(
+        spec=charts.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun"
+    )
     picked = state.selection.get("picked") or []
     return date.fromisoformat(picked[0]["since"]) if picked and picked[0].get("since") else None
+
+
+def draw(chart: Any, alt: str) -> None:
+    """Set a chart, with the sentence that stands for it where it cannot be seen."""
+    st.vega_lite_chart(spec=charts.spec(chart), theme=None, width="stretch", alt=alt)
 
 
 def nothing(sentence: str) -> None:
@@ -188,12 +195,7 @@ def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
     st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
     points = here.points(name)
     if any(point.value is not None for point in points):
-        st.altair_chart(
-            charts.sparkline(points, here.colours),
-            theme=None,
-            width="stretch",
-            alt=figures.finding(here.kpi(name).title, points, here.kind(name)),
-        )
+        draw(charts.sparkline(points, here.colours), figures.finding(here.kpi(name).title, points, here.kind(name)))
 
 
 def _help(here: View, name: str, reading: sentences.Reading) -> str:
@@ -225,7 +227,7 @@ def by_dimension(here: View, question: str, name: str, key: str) -> None:
         nothing("No value here.")
         return
     st.caption(words.plain(figure.subtitle))
-    st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+    draw(figure.chart, figure.alt)
 
 
 def behind_picture(here: View, names: Sequence[str]) -> None:
@@ -410,7 +412,7 @@ def moved(here: View, names: Sequence[str]) -> None:
         )
         return
     st.caption(words.plain(figure.subtitle))
-    st.altair_chart(figure.chart, theme=None, width="stretch", alt=figure.alt)
+    draw(figure.chart, figure.alt)
 
 
 def stand_out(here: View, name: str) -> None:

@@ -77,7 +77,7 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         *([alt.Tooltip("before:N", title="In the period before")] if is_compared else []),
     ]
     x = alt.X("v:Q", scale=x_scale, axis=None)
-    base = alt.Chart(alt.Data(values=rows)).encode(y=y, tooltip=tooltip)
+    base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
     layers: list[Any] = [
         base.mark_bar(height={"band": 0.66}, stroke=colours.lines, strokeWidth=1).encode(
             x=x, color=alt.Color("tint:N", scale=None)
@@ -87,13 +87,11 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         {"name": bar.name, "v": bar.before, "end": max(bar.value, bar.before)} for bar in bars if bar.before is not None
     ]
     if ends:
-        marks = alt.Chart(alt.Data(values=ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
+        marks = alt.Chart(charts.data(ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
         layers.append(marks.encode(y=y, x=x))
     reach = [{**row, "end": max(bar.value, bar.before or 0.0)} for row, bar in zip(rows, bars, strict=True)]
-    text = alt.Chart(alt.Data(values=reach)).mark_text(
-        font=charts.FONT, fontSize=12, align="left", dx=8, color=colours.ink
-    )
-    layers.append(text.encode(y=y, x=alt.X("end:Q", scale=x_scale, axis=None), text="label:N"))
+    text = alt.Chart(charts.data(reach)).mark_text(font=charts.FONT, fontSize=12, align="left", dx=8, color=colours.ink)
+    layers.append(text.encode(y=y, x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")))
     return charts.dressed(alt.layer(*layers), colours, max(110, 30 * len(bars) + 24), top=4)
 
 
@@ -150,25 +148,25 @@ def over_time(
                 low += share
     x = charts.time_axis(points)
     # Streamlit draws once before the rows arrive: the reach of the axis must not depend on them.
-    reach = alt.Data(
-        values=[{"from": charts._stamp(points[0].since), "to": charts._stamp(points[-1].until, 1)}],
+    reach = charts.data(
+        [{"from": charts._stamp(points[0].since), "to": charts._stamp(points[-1].until, 1)}],
     )
-    frame = alt.Chart(reach).mark_rect(opacity=0).encode(x=x.of("from:T"), x2="to:T")
+    frame = alt.Chart(reach).mark_rect(opacity=0).encode(x=x.of("from:T"), x2=alt.X2("to:T"))
     legend = alt.Legend(
         title=None, orient="top", columns=2, symbolType="square", labelColor=colours.ink, labelLimit=180
     )
     drawn = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(charts.data(rows))
         .mark_rect()
         .encode(
             x=x.of("from:T"),
-            x2="to:T",
+            x2=alt.X2("to:T"),
             y=alt.Y(
                 "low:Q",
                 scale=alt.Scale(domain=[0, 1], nice=False),
                 axis=alt.Axis(title=None, format="~%", tickCount=5),
             ),
-            y2="high:Q",
+            y2=alt.Y2("high:Q"),
             opacity=alt.Opacity("opacity:Q", scale=None),
             color=_colour(kinds, legend),
             tooltip=[
@@ -208,12 +206,12 @@ def by_member(
     x_scale = alt.Scale(domain=[0, top * 1.25], nice=False)
     y = alt.Y("name:N", sort=[*order], axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink))
     drawn = (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(charts.data(rows))
         .mark_bar(height={"band": 0.66})
         .encode(
             y=y,
             x=alt.X("low:Q", scale=x_scale, axis=None),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             color=_colour(kinds, None),
             tooltip=[
                 alt.Tooltip("name:N", title="Group"),
@@ -224,8 +222,8 @@ def by_member(
     )
     totals = [{"name": name, "v": sums[name], "label": words.duration(sums[name], scale)} for name in order]
     text = (
-        alt.Chart(alt.Data(values=totals))
+        alt.Chart(charts.data(totals))
         .mark_text(font=charts.FONT, fontSize=12, align="left", dx=6, color=colours.ink)
-        .encode(y=y, x=alt.X("v:Q", scale=x_scale, axis=None), text="label:N")
+        .encode(y=y, x=alt.X("v:Q", scale=x_scale, axis=None), text=alt.Text("label:N"))
     )
     return charts.dressed(alt.layer(drawn, text), colours, 27 * len(order) + 30, top=4)

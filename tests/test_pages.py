@@ -34,6 +34,12 @@ WITH_PICTURES = (
 HOSTILE = "<b>bold</b> **stars** [link](javascript:alert(1)) $x$ :red[red] `code` <img src=x onerror=alert(1)>"
 
 
+@pytest.fixture(autouse=True)
+def checked_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check each chart that a page draws against the whole schema of Vega-Lite, which takes too long for readers."""
+    monkeypatch.setattr(charts, "spec", lambda chart: chart.to_dict(validate=True))
+
+
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with the sample exports."""
