@@ -454,7 +454,7 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
     for at, note in enumerate(within(notes, points)):
         data = data([{"at": _stamp(note.day), "text": note.text}])
         layers.append(
-            alt.Chart(data).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
+            alt.Chart(noted).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
         )
         is_left = note.day < middle
         style = _text(
