@@ -160,14 +160,14 @@ class Figure(NamedTuple):
     height: int = HEIGHT
 
 
-class _Rows(alt.InlineData):
+class _Rows(alt.Data):
     """Rows that charts share: a layer copies its parts whole, and would copy every row of them."""
 
     def __deepcopy__(self, _: object) -> _Rows:
         return self
 
 
-def data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+def data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
     """Give the rows of a chart."""
     return _Rows(values=list(rows))
 
