@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dashboard import periods, query
-from dashboard.query import Scope, Warehouse
+from dashboard.query import Days, Scope, Warehouse
 
 PARTS = {
     "waiting": "waiting to be taken on",
@@ -57,18 +57,20 @@ class HandOvers(NamedTuple):
     """The most frequent first: `from_group`, `to_group`, `hand_overs`, `incidents`, `returns`, `returned_incidents`."""
 
 
-def ledger(warehouse: Warehouse, scope: Scope, grain: str | None = None) -> pl.DataFrame:
-    """Sum up where the time of the incidents resolved in a scope went.
+def ledger(warehouse: Warehouse, scope: Scope, grain: str | None = None, before: Days | None = None) -> pl.DataFrame:
+    """Sum up where the time of the incidents resolved in a scope went, and of those resolved in some days before it.
 
     Returns:
-        `period` (null without a grain), `assignment_group`, `part`, `seconds`; exact, so they add up.
+        `is_before`, `period` (null without a grain, and of the days before), `assignment_group`, `part`, `seconds`; exact,
+        so they add up.
 
     Raises:
         QueryError: an unknown grain or column.
     """
     if grain is not None and grain not in periods.GRAINS:
         raise query.QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}")
-    return query.filtered(warehouse, "ledger", scope, {"grain": grain})
+    since, until = before or (None, None)
+    return query.filtered(warehouse, "ledger", scope, {"grain": grain, "before_since": since, "before_until": until})
 
 
 def hand_overs(warehouse: Warehouse, scope: Scope) -> HandOvers:

@@ -27,8 +27,7 @@ class Rule(NamedTuple):
     """Who publishes it, and where."""
     description: str
     sql: str
-    """Gives `source`, `incident_id`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts, from what
-    their history `told`."""
+    """Gives `key`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts, from what their history `told`."""
 
     @property
     def is_ours(self) -> bool:
@@ -97,6 +96,8 @@ def _valued(chosen: list[Rule]) -> str:
 with
 chosen as materialized (
     select
+        -- Its place: what follows is joined and grouped by a number, not by two texts.
+        i.rowid as key,
         i.source,
         i.incident_id,
         i.state,
@@ -124,17 +125,17 @@ chosen as materialized (
 ),
 told as materialized (
     select
-        events.source,
-        events.incident_id,
+        chosen.key,
+        chosen.source,
         events.event_id,
         events.happened_at,
         events.kind,
         events.actor,
         events.actor_kind
-    from main.incident_events as events
-    semi join chosen
-        on events.source = chosen.source
-        and events.incident_id = chosen.incident_id
+    from chosen
+    join main.incident_events as events
+        on chosen.source = events.source
+        and chosen.incident_id = events.incident_id
 ),
 valued as materialized (
 {parts}
@@ -165,41 +166,51 @@ def verdicts(warehouse: Warehouse, measure: str, scope: Scope) -> list[Verdict]:
 GAP = """,
 pairs as materialized (
     select
-        coalesce(a.source, b.source) as source,
-        coalesce(a.incident_id, b.incident_id) as incident_id,
+        coalesce(a.key, b.key) as key,
         a.value as first,
         b.value as second
     from (select * from valued where rule = $first and value is not null) as a
     full join (select * from valued where rule = $second and value is not null) as b
-        on a.source = b.source
-        and a.incident_id = b.incident_id
+        on a.key = b.key
+),
+sums as (
+    select
+        count(first)::bigint as n_first,
+        count(second)::bigint as n_second,
+        count(*) filter (where first is not null and second is not null)::bigint as n_both,
+        count(*) filter (where first = second)::bigint as n_equal,
+        coalesce(sum(first), 0)::bigint as sum_first,
+        coalesce(sum(second), 0)::bigint as sum_second,
+        coalesce(sum(first) filter (where second is not null), 0)::bigint as first_of_both,
+        coalesce(sum(second) filter (where first is not null), 0)::bigint as second_of_both
+    from pairs
+),
+widest as (
+    select
+        chosen.source,
+        chosen.incident_id,
+        pairs.first,
+        pairs.second
+    from pairs
+    join chosen
+        on pairs.key = chosen.key
+    where pairs.first is distinct from pairs.second
+    order by
+        abs(coalesce(pairs.second, 0) - coalesce(pairs.first, 0)) desc,
+        chosen.source,
+        chosen.incident_id
+    limit $limit
 )
-"""
-SUMS = """
 select
-    count(first)::bigint as n_first,
-    count(second)::bigint as n_second,
-    count(*) filter (where first is not null and second is not null)::bigint as n_both,
-    count(*) filter (where first = second)::bigint as n_equal,
-    coalesce(sum(first), 0)::bigint as first,
-    coalesce(sum(second), 0)::bigint as second,
-    coalesce(sum(first) filter (where second is not null), 0)::bigint as first_of_both,
-    coalesce(sum(second) filter (where first is not null), 0)::bigint as second_of_both
-from pairs
-"""
-WIDEST = """
-select
-    source,
-    incident_id,
-    first,
-    second
-from pairs
-where first is distinct from second
+    sums.*,
+    widest.*
+from sums
+left join widest
+    on true
 order by
-    abs(coalesce(second, 0) - coalesce(first, 0)) desc,
-    source,
-    incident_id
-limit $limit
+    abs(coalesce(widest.second, 0) - coalesce(widest.first, 0)) desc,
+    widest.source,
+    widest.incident_id
 """
 
 
@@ -217,12 +228,12 @@ def gap(warehouse: Warehouse, first: str, second: str, scope: Scope, limit: int 
         raise query.QueryError(f"rules '{first}' and '{second}' measure different things")
     unit = 3600 if MEASURES[one.measure] == "hours" else 1
     text = _valued([one, other] if one != other else [one]) + GAP
-    asked = {"first": first, "second": second}
-    sums = query.within(warehouse, text + SUMS, scope, asked).row(0, named=True)
+    found = query.within(warehouse, text, scope, {"first": first, "second": second, "limit": limit})
+    sums = found.row(0, named=True)
     if not sums["n_first"] or not sums["n_second"] or not sums["n_both"]:
         return None
-    widest = query.within(warehouse, text + WIDEST, scope, {**asked, "limit": limit})
-    mean_first, mean_second = sums["first"] / sums["n_first"] / unit, sums["second"] / sums["n_second"] / unit
+    widest = found.select("source", "incident_id", "first", "second").drop_nulls("source")
+    mean_first, mean_second = (sums[f"sum_{name}"] / sums[f"n_{name}"] / unit for name in ("first", "second"))
     both_first, both_second = (sums[key] / sums["n_both"] / unit for key in ("first_of_both", "second_of_both"))
     return Gap(
         Verdict(one, mean_first, sums["n_first"]),

@@ -56,12 +56,14 @@ def look(here: View) -> Whereabouts | None:
     reading, change = here.reading("mttr"), here.change("mttr")
     if not reading.n:
         return None
-    rows: pl.DataFrame = here.ask("ledger", here.scope, here.grain)
+    compared = change.comparison if change is not None and reading.change is not None else None
+    days = (compared.before_since, compared.before_until) if compared is not None else None
+    asked: pl.DataFrame = here.ask("ledger", here.scope, here.grain, days)
+    rows = asked.filter(~pl.col("is_before"))
     before: dict[str, float] | None = None
     changes: dict[str, float] = {}
-    if change is not None and reading.change is not None:
-        compared = change.comparison
-        earlier = here.ask("ledger", here.scope.within(compared.before_since, compared.before_until))
+    if change is not None and compared is not None:
+        earlier = asked.filter("is_before")
         is_whole = (compared.since, compared.until) == (here.since, here.until)
         later = rows if is_whole else here.ask("ledger", here.scope.within(compared.since, compared.until))
         before, after = _means(earlier, change.before.n), _means(later, change.now.n)

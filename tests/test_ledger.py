@@ -53,7 +53,7 @@ def small(**columns: Any) -> query.Warehouse:
 
 def test_every_second_until_the_standing_resolution_has_one_part() -> None:
     rows = ledger.ledger(small(), query.Scope())
-    found = {(group, part): seconds / 3600 for _, group, part, seconds in rows.iter_rows()}
+    found = {(group, part): seconds / 3600 for _, _, group, part, seconds in rows.iter_rows()}
     assert found == {
         ("Desk", "waiting_in_hours"): 1.0,
         ("Network", "waiting_in_hours"): 3.0,

@@ -3,8 +3,7 @@
 -- source:  Multitudes, Mean Time to Acknowledge, docs.multitudes.com (for Opsgenie and PagerDuty): first triggered to first acknowledged event
 -- What nobody acknowledged in so many words is left out.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     i.seconds_to_acknowledge as value
 from chosen as i
 where i.acknowledgement_basis = 'reported'

@@ -3,8 +3,7 @@
 -- source:  Meantime, kpi.mtta
 -- Nobody's acknowledgement is left out, auto-resolved incidents too; dispatching is none.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     i.seconds_to_acknowledge as value
 from chosen as i
 where i.resolved_with_parent is not true

@@ -3,8 +3,7 @@
 -- source:  a reading of alerting tools in which the wait ends when an alert is closed; no vendor's page with it was found
 -- What was resolved without being taken on counts from opening to its resolution or closing.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     coalesce(
         i.seconds_to_acknowledge,
         date_diff('second', i.opened_at, coalesce(i.first_resolved_at, i.resolved_at, i.closed_at))

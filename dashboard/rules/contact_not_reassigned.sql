@@ -3,8 +3,7 @@
 -- source:  reports on ServiceNow's field reassignment_count = 0, as they are commonly built; no definition of the vendor's
 -- Reopened or waiting for the caller is still first contact.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     (i.reassignment_count = 0)::bigint as value
 from chosen as i
 where i.resolution_basis is not null

@@ -3,7 +3,6 @@
 -- source:  the same verdict over another base: SLA reports that divide by all tickets
 -- What is unknown, open or raised by a machine counts as no.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     (i.first_contact_resolved is true)::bigint as value
 from chosen as i;

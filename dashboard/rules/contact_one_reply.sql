@@ -3,18 +3,14 @@
 -- source:  Zendesk, One-touch tickets, support.zendesk.com article 4408820618266: solved with fewer than two agent replies
 -- Only sources that tell comments can be judged.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     (count(events.event_id) < 2)::bigint as value
 from chosen as i
 left join told as events
-    on i.source = events.source
-    and i.incident_id = events.incident_id
+    on i.key = events.key
     and events.kind = 'commented'
     and events.actor_kind = 'person'
     and events.actor is distinct from i.caller
 where i.resolution_basis is not null
     and i.source in (select source from told where kind = 'commented')
-group by
-    i.source,
-    i.incident_id;
+group by i.key;

@@ -3,20 +3,17 @@
 -- source:  ServiceNow, First Call Resolution metric, Case Report form, servicenow.com/docs: one update, not reopened, never awaiting information
 -- Entries at one instant are one update; what follows the resolution is not counted.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     (count(distinct events.happened_at) <= 1 and coalesce(i.reopen_count, 0) = 0 and count(*) filter (
         where events.kind = 'held'
     ) = 0)::bigint as value
 from chosen as i
 join told as events
-    on i.source = events.source
-    and i.incident_id = events.incident_id
+    on i.key = events.key
 where i.resolution_basis is not null
     and events.kind <> 'opened'
     and events.happened_at <= coalesce(i.first_resolved_at, i.resolved_at)
     and i.source in (select source from told where kind = 'state')
 group by
-    i.source,
-    i.incident_id,
+    i.key,
     i.reopen_count;

@@ -3,17 +3,14 @@
 -- source:  Four Keys, github.com/dora-team/fourkeys, incidents: from the earliest known beginning to the latest entry
 -- Any last entry ends it, an automatic closing or a late comment, too; where the impact's beginning is known, it counts from there.
 select
-    i.source,
-    i.incident_id,
+    i.key,
     date_diff('second', coalesce(i.occurred_at, i.opened_at), max(events.happened_at))::bigint as value
 from chosen as i
 join told as events
-    on i.source = events.source
-    and i.incident_id = events.incident_id
+    on i.key = events.key
 where i.state in ('resolved', 'closed')
 group by
-    i.source,
-    i.incident_id,
+    i.key,
     i.occurred_at,
     i.opened_at
 having max(events.happened_at) >= coalesce(i.occurred_at, i.opened_at);

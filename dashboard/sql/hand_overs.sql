@@ -2,6 +2,7 @@
 with
 counted as materialized (
     select
+        i.rowid as key,
         i.source,
         i.incident_id,
         i.resolved_at
@@ -15,10 +16,9 @@ counted as materialized (
 ),
 moves as materialized (
     select
-        events.source,
-        events.incident_id,
-        events.from_value,
-        events.to_value,
+        counted.key,
+        events.from_value as from_group,
+        events.to_value as to_group,
         events.sequence
     from counted
     join main.incident_events as events
@@ -31,37 +31,70 @@ moves as materialized (
 -- A group that had given the incident away before gets it back.
 departures as (
     select
-        source,
-        incident_id,
-        from_value,
+        key,
+        from_group,
         min(sequence) as sequence
     from moves
     group by
-        source,
-        incident_id,
-        from_value
+        key,
+        from_group
+),
+by_incident as materialized (
+    select
+        moves.key,
+        moves.from_group,
+        moves.to_group,
+        count(*) as hand_overs,
+        count(departures.sequence) as returns
+    from moves
+    left join departures
+        on moves.key = departures.key
+        and moves.to_group = departures.from_group
+        and departures.sequence < moves.sequence
+    group by
+        moves.key,
+        moves.from_group,
+        moves.to_group
+),
+summed as (
+    select
+        from_group,
+        to_group,
+        sum(hand_overs) as hand_overs,
+        count(*) as incidents,
+        sum(returns) as returns,
+        count(*) filter (where returns > 0) as returned_incidents
+    from by_incident
+    group by
+        from_group,
+        to_group
+    union all by name
+    select
+        null as from_group,
+        null as to_group,
+        sum(hand_overs) as hand_overs,
+        count(*) as incidents,
+        sum(returns) as returns,
+        count(*) filter (where returns > 0) as returned_incidents
+    from (
+        select
+            sum(hand_overs) as hand_overs,
+            sum(returns) as returns
+        from by_incident
+        group by key
+    )
+    having count(*) > 0
 )
 select
-    moves.from_value as from_group,
-    moves.to_value as to_group,
-    count(*)::bigint as hand_overs,
-    count(distinct (moves.source, moves.incident_id))::bigint as incidents,
-    count(departures.sequence)::bigint as returns,
-    count(distinct (moves.source, moves.incident_id)) filter (where departures.sequence is not null)::bigint
-        as returned_incidents
-from moves
-left join departures
-    on moves.source = departures.source
-    and moves.incident_id = departures.incident_id
-    and moves.to_value = departures.from_value
-    and departures.sequence < moves.sequence
-group by grouping sets (
-    (moves.from_value, moves.to_value),
-    ()
-)
-having count(*) > 0
+    from_group,
+    to_group,
+    hand_overs::bigint as hand_overs,
+    incidents::bigint as incidents,
+    returns::bigint as returns,
+    returned_incidents::bigint as returned_incidents
+from summed
 order by
-    grouping(moves.from_value),
+    from_group is null,
     hand_overs desc,
     from_group,
     to_group;

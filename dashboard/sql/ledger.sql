@@ -1,15 +1,22 @@
 -- One row per period, group and part of the resolved incidents' time: together they are all of their seconds to resolve.
+-- Those resolved in earlier days, too, if any are named; of these without periods.
 with
 counted as materialized (
     select
         i.source,
         i.incident_id,
-        date_trunc($grain::varchar, i.resolved_on)::date as period
+        coalesce(i.resolved_on < $since::date, false) as is_before,
+        case when not is_before then date_trunc($grain::varchar, i.resolved_on)::date end as period
     from main.incidents as i
     where i.excluded_as is null
         and i.resolved_with_parent is not true
         and i.seconds_to_resolve is not null
-        and ($since::date is null or i.resolved_on >= $since)
+        and (
+            $since::date is null
+            or i.resolved_on >= $since
+            or i.resolved_on between $before_since and $before_until
+        )
+        and ($since::date is null or i.resolved_on >= least($since::date, $before_since::date))
         and ($until::date is null or i.resolved_on <= $until)
         -- and the filters
 ),
@@ -22,6 +29,7 @@ late as (
 ),
 summed as (
     select
+        counted.is_before,
         counted.period,
         stretches.assignment_group,
         case
@@ -42,18 +50,21 @@ summed as (
         and counted.source = late.source
         and counted.incident_id = late.incident_id
     group by
+        counted.is_before,
         counted.period,
         stretches.assignment_group,
         part,
         has_calendar
 )
 select
+    is_before,
     period,
     assignment_group,
     part,
     sum(seconds)::bigint as seconds
 from (
     select
+        is_before,
         period,
         assignment_group,
         'waiting_in_hours' as part,
@@ -63,6 +74,7 @@ from (
         and has_calendar
     union all
     select
+        is_before,
         period,
         assignment_group,
         'waiting_out_of_hours' as part,
@@ -72,6 +84,7 @@ from (
         and has_calendar
     union all
     select
+        is_before,
         period,
         assignment_group,
         part,
@@ -81,11 +94,13 @@ from (
         or not has_calendar
 )
 group by
+    is_before,
     period,
     assignment_group,
     part
 having sum(seconds) > 0
 order by
+    is_before,
     period,
     assignment_group,
     part;
