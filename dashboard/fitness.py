@@ -187,11 +187,10 @@ def grades(warehouse: Warehouse, found: Sequence[Batch] | None = None) -> list[G
     kpis = [query.kpi(warehouse, name) for name in CLOCKS]
     wholes = _by_source(warehouse, _whole(warehouse, kpis), {})
     text, bound = _doubts(batches(warehouse) if found is None else found)
-    # A source without any doubtful row is not in it.
     parts = _by_source(warehouse, text + _without(warehouse, kpis), bound)
     graded = []
     for source, whole in wholes.items():
-        part = parts.get(source, whole)
+        part = parts[source]
         for name in CLOCKS:
             n, rest = whole[f"{name}_n"], part[f"{name}_n"]
             known = min(1.0, n / whole["base"]) if whole["base"] else 0.0
@@ -250,7 +249,6 @@ from (
     left join doubted
         on i.source = doubted.source
         and i.incident_id = doubted.incident_id
-    where i.source in (select source from doubts)
 ) as d
 group by d.source
 """
