@@ -1055,7 +1055,23 @@ where kpi.{one.name}_each(i) is not null
     return warehouse.frame(query, rows.values)
 
 
-def options(warehouse: Warehouse, names: Sequence[str]) -> dict[str, list[str | None]]:
+def options(warehouse: Warehouse, column_name: str) -> list[tuple[str | None, int]]:
+    """Give a column's members with their counts, most frequent first; None stands for those without one."""
+    quoted = column(warehouse, "incidents", column_name)
+    member = f"unnest(list_distinct({quoted}))" if column_name in MANY_VALUED else quoted
+    query = f"""
+select
+    member::varchar as member,
+    n
+from (select {member} as member, count(*) as n from main.incidents group by 1)
+order by
+    n desc,
+    member
+"""
+    return [(member, n) for member, n in warehouse.frame(query).iter_rows()]
+
+
+def choices(warehouse: Warehouse, names: Sequence[str]) -> dict[str, list[str | None]]:
     """Give the members of columns with one value each, most frequent first; None stands for incidents without one."""
     quoted = [column(warehouse, "incidents", name) for name in names]
     # All columns in one scan: each of them is grouped by alone.

@@ -27,7 +27,7 @@ def begin(data: Path, page: str) -> bool:
     if warehouse.first_day is None:
         parts.how_to_load()
         return False
-    members: dict[str, list[str | None]] = view.ask(path, "options", tuple(COLUMNS))
+    members: dict[str, list[str | None]] = view.ask(path, "choices", tuple(COLUMNS))
     known = {column: _known(column, members[column]) for column in COLUMNS}
     known = {column: values for column, values in known.items() if len(values) > 1}
     choice = _choose(known, page)
