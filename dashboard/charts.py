@@ -452,7 +452,7 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
     layers: list[Any] = []
     middle = points[0].since + (points[-1].until - points[0].since) / 2
     for at, note in enumerate(within(notes, points)):
-        data = data([{"at": _stamp(note.day), "text": note.text}])
+        noted = data([{"at": _stamp(note.day), "text": note.text}])
         layers.append(
             alt.Chart(noted).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
         )
@@ -466,7 +466,7 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
             limit=NOTE_ROOM,
         )
         for strip in ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {}):
-            text = alt.Chart(data).mark_text(**{**style, **strip})
+            text = alt.Chart(noted).mark_text(**{**style, **strip})
             layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text=alt.Text("text:N")))
     return layers
 
@@ -738,7 +738,9 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
     drawn = base.mark_bar(height={"band": 0.66}).encode(
         x=x, color=alt.ColorValue(colours.accent, condition=when("datum.few", colours.lines))
     )
-    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(x=behind, text=alt.Text("label:N"))
+    text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(
+        x=behind, text=alt.Text("label:N")
+    )
     # A name that crosses the line for the whole stands on a strip of paper.
     strip = base.mark_text(
         **_text(colours, align="left", dx=6, color=colours.paper, stroke=colours.paper, strokeWidth=5)
@@ -839,16 +841,16 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         ],
     )
     layers: list[Any] = [
-        alt.Chart(data([{"v": 0}]))
-        .mark_rule(color=colours.lines)
-        .encode(x=alt.X("v:Q", scale=x_scale, axis=None)),
+        alt.Chart(data([{"v": 0}])).mark_rule(color=colours.lines).encode(x=alt.X("v:Q", scale=x_scale, axis=None)),
         base.mark_bar(height={"band": 0.62}).encode(
             x=alt.X("from:Q", scale=x_scale, axis=None), x2=alt.X2("to:Q"), color=alt.Color("tint:N", scale=None)
         ),
     ]
     for side, align, dx in (("datum.is_up", "left", 6), ("!datum.is_up", "right", -6)):
         text = base.mark_text(**_text(colours, align=align, dx=dx, color=colours.ink))
-        layers.append(text.encode(x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")).transform_filter(side))
+        layers.append(
+            text.encode(x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")).transform_filter(side)
+        )
     return dressed(alt.layer(*layers), colours, 30 * len(rows) + 30, top=4)
 
 
