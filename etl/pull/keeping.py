@@ -181,7 +181,10 @@ class Pull:
             for file in self.folder.glob("*.jsonl*"):
                 sync(file)
         except OSError as error:
-            raise PullError(f"{self.source}: the archive {self.folder} cannot be written: {cause(error)}") from error
+            raise PullError(
+                f"{self.source}: the archive {self.folder} cannot be written: {cause(error)}; make room; the next run "
+                "continues from here"
+            ) from error
 
     def close(self) -> None:
         """Close what is open."""
@@ -215,7 +218,9 @@ def begin(raw: Path, pull: Callable[[Path], Pull], about: Mapping[str, Any]) -> 
         folder.mkdir(parents=True)
         (folder / LOG).write_text(json.dumps({**header, "began_at": now.isoformat()}) + "\n", encoding="utf-8")
     except OSError as error:
-        raise PullError(f"the archive {raw} cannot be written: {cause(error)}") from error
+        raise PullError(
+            f"the archive {raw} cannot be written: {cause(error)}; make room or give the right to write"
+        ) from error
     return pull(folder)
 
 
