@@ -237,7 +237,7 @@ COLUMNS_OF_A_VERSION = (
 def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources.source("jira"), "BATCH", 8)
+    monkeypatch.setattr(sources.source("jira"), "BATCH", 3)
     made_by, access, schedules = KINDS[kind]
     struck: Counter[str] = Counter()
     desks, pulls = [], []

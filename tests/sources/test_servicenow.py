@@ -1,15 +1,23 @@
-"""ServiceNow's exports in the shapes that people have them."""
+"""ServiceNow's exports in the shapes that people have them, and its Table API."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import os
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from standins import FAULTS, IMPATIENT, SCHEDULES, VARIABLE, Faults, merged, pulled, warehoused
+from standins.desk import Ticket, compare, compare_warehouse
+from standins.servicenow import SECRET, ServiceNow
 
 from etl import sources
+from etl.pull import Access, Pull, PullError, Secret
 from etl.reading import open_exports
 from etl.sources import Canonical, Options, SourceError
 
@@ -153,3 +161,107 @@ def test_a_configured_column_is_taken_and_a_wrong_one_named(tmp_path: Path) -> N
     assert only(normalised(tmp_path, text, fields={"incident_id": "Ticket"}), "incident_id") == [("T1",)]
     with pytest.raises(SourceError, match="takes incident_id from 'Tickt', which the file does not have; did you mean"):
         normalised(tmp_path, text, fields={"incident_id": "Tickt"})
+
+
+COLUMNS = (
+    "state", "priority", "assignee", "assignment_group", "caller", "opened_at", "updated_at", "resolved_at", "closed_at",
+    "version_number", "sla_met",
+)  # fmt: skip
+PULLED = Options("desk", timezone="UTC")
+BASIC = {"user": "me", "password": Secret(env=VARIABLE)}
+
+
+def version(desk: ServiceNow, ticket: Ticket) -> tuple[Any, ...]:
+    stamps = (ticket.opened_at, ticket.updated_at, ticket.resolved_at, ticket.closed_at)
+    about = (ticket.state, ticket.priority, ticket.assignee, ticket.group, ticket.caller)
+    return (*about, *stamps, len(ticket.entries), ticket.number not in desk.breaches)
+
+
+def number(record: Mapping[str, Any]) -> str | None:
+    found = record.get("number")
+    return found["value"] if isinstance(found, dict) else None
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages so small that whole ones are hidden."""
+    module = sources.source("servicenow")
+    monkeypatch.setattr(module, "PAGE", 4)
+    monkeypatch.setattr(module, "KEPT_BACK", 2)
+    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setenv("STANDIN_SECRET", SECRET)
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(tmp_path: Path) -> None:
+    struck: Counter[str] = Counter()
+    desks, pulls = [], []
+    for seed in range(SCHEDULES):
+        desk = ServiceNow(seed, oauth=seed % 2 == 1)
+        oauth = {"client_id": "meantime", "client_secret": Secret(env="STANDIN_SECRET")}
+        told = {"between": desk.works, "struck": struck, "known": number, "sweep": timedelta(0)}
+        pulls.append(pulled("servicenow", desk, tmp_path / str(seed), seed, **told, **(oauth if desk.oauth else BASIC)))
+        desks.append(desk)
+    made = merged("servicenow", pulls, tmp_path / "all")
+    compare(made, desks, version, *COLUMNS)
+    assert set(struck) == set(FAULTS)
+    said = {row["incident_key"] for row in made.events.values() if row["kind"] == "deleted"}
+    gone = [(desk, one) for desk in desks for one in desk.tickets.values() if one.deleted_at is not None]
+    had = [(desk, one) for desk, one in gone if desk.incident_id(one) in made.versions]
+    assert all({desk.incident_id(one), desk.event_key(one)} & said for desk, one in had)
+    assert said <= {key for desk, one in gone for key in (desk.incident_id(one), desk.event_key(one))}
+
+
+@pytest.mark.usefixtures("small")
+def test_over_a_real_socket_the_warehouse_equals_the_tool(tmp_path: Path) -> None:
+    desk = ServiceNow(7)
+    told = {"user": "me", "password": {"env": VARIABLE}}
+    compare_warehouse(warehoused("servicenow", desk, tmp_path, **told), desk)
+
+
+def test_without_the_audit_log_metrics_tell_the_history_but_not_who_acknowledged(tmp_path: Path) -> None:
+    desk = ServiceNow(8, audits=False)
+    told = {"user": "me", "password": {"env": VARIABLE}}
+    unknown = {"acknowledged_at": None, "acknowledgement_basis": None}
+    compare_warehouse(warehoused("servicenow", desk, tmp_path, **told), desk, **unknown)
+
+
+def pull_of(desk: ServiceNow, folder: Path, state: Mapping[str, Any] | None = None, **more: Any) -> Pull:
+    os.environ[VARIABLE] = desk.token
+    transport = more.pop("transport", Faults(desk, 0, share=0, changing=0))
+    access = Access(desk.url, **BASIC)
+    return Pull("desk", access, PULLED, folder, state or {}, patience=IMPATIENT, transport=transport, **more)
+
+
+@pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Europe/Berlin"])
+def test_a_user_in_another_zone_stops_the_pull_before_it_loses_anything(zone: str, tmp_path: Path) -> None:
+    desk = ServiceNow(1, zone=zone)
+    desk.passes(hours=1)
+    state = {"as_of": desk.clock.isoformat()}
+    with pytest.raises(PullError, match="reads times in the zone of this user; set the user's time zone to GMT"):
+        sources.source("servicenow").fetch(pull_of(desk, tmp_path, state))
+
+
+def test_a_transaction_that_was_cancelled_with_200_is_an_error(tmp_path: Path) -> None:
+    desk = ServiceNow(1)
+
+    def cancelled(request: httpx.Request) -> httpx.Response:
+        if "sys_audit_delete" not in request.url.path:
+            return desk.respond(request)
+        error = {"message": "Transaction cancelled: maximum execution time exceeded", "detail": "..."}
+        return httpx.Response(200, json={"result": [], "error": error, "status": "failure"})
+
+    with pytest.raises(PullError, match=r"gave 200, but tells an error: .*maximum execution time exceeded"):
+        sources.source("servicenow").fetch(pull_of(desk, tmp_path, transport=httpx.MockTransport(cancelled)))
+
+
+def test_without_a_count_hidden_rows_are_not_taken_for_the_end(tmp_path: Path) -> None:
+    desk = ServiceNow(1)
+
+    def uncounted(request: httpx.Request) -> httpx.Response:
+        answer = desk.respond(request)
+        answer.headers.pop("X-Total-Count", None)
+        return answer
+
+    with pytest.raises(PullError, match="came without X-Total-Count; hidden rows could be taken for the end"):
+        sources.source("servicenow").fetch(pull_of(desk, tmp_path, transport=httpx.MockTransport(uncounted)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,10 +108,13 @@ class Desk(Standin):
     """A vendor's own has `answer`, `incident_id`, and what its tool does beyond this."""
 
     deletes, hides, tells_comments = True, True, True
+    lags: tuple[int, ...] = (0,)
+    """Seconds after which a change can be seen: it is stamped when it begins and seen when it is through."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.tickets: dict[int, Ticket] = {}
+        self.seen: dict[int, list[tuple[datetime, Ticket]]] = {}
         self.entries = 0
         self.has_worked = False
         self.passes(days=-2)
@@ -128,7 +131,16 @@ class Desk(Standin):
         return self.incident_id(ticket)
 
     def touched(self, ticket: Ticket) -> None:
-        """Something happened to a ticket: a vendor whose search is late remembers what it was."""
+        """Something happened to a ticket: it will be seen, perhaps late."""
+        seen = self.seen.setdefault(ticket.number, [])
+        since = max([self.clock + timedelta(seconds=self.random.choice(self.lags)), *(at for at, _ in seen[-1:])])
+        seen.append((since, replace(ticket, entries=list(ticket.entries))))
+
+    def shown(self) -> list[Ticket]:
+        """Give the tickets as they can be seen now, hidden ones too, without those that were deleted."""
+        alive = [number for number, ticket in self.tickets.items() if ticket.deleted_at is None]
+        known = [[ticket for since, ticket in self.seen[number] if since <= self.clock] for number in alive]
+        return [tickets[-1] for tickets in known if tickets]
 
     def works(self) -> None:
         """Go on between two pulls: the first time up to the moment of the next one, later until it has settled."""
@@ -262,10 +274,10 @@ def compare(made: Made, desks: list[Any], version: Any, *columns: str) -> None:
     assert (lost, made_up) == ([], []), (lost[:3], made_up[:3])
 
 
-def compare_warehouse(published: Path, desk: Desk) -> None:
-    """Compare every visible ticket's row of a published warehouse with the ledger."""
+def compare_warehouse(published: Path, desk: Desk, **other: Any) -> None:
+    """Compare every visible ticket's row of a published warehouse with the ledger; `other` is what cannot be known."""
     con = duckdb.connect(published.resolve(), read_only=True)
-    expected = {desk.incident_id(one): one.truth(comments=desk.tells_comments) for one in desk.visible()}
+    expected = {desk.incident_id(one): one.truth(comments=desk.tells_comments) | other for one in desk.visible()}
     columns = list(next(iter(expected.values())))
     rows = con.execute(f"select incident_id, excluded_as, {', '.join(columns)} from incidents").fetchall()
     rejected = con.execute("select reason from rejected_rows").fetchall()
