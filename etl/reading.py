@@ -49,6 +49,7 @@ LIST_KEYS = (
     "issues",
     "tickets",
     "issueChangeLogs",
+    "audits",
     "items",
     "values",
 )

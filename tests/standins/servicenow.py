@@ -20,7 +20,7 @@ FIELD = {"group": "assignment_group", "assignee": "assigned_to", "priority": "pr
 USERS = {name: {"sys_id": f"u{name.lower()}", "user_name": name.lower(), "name": name} for name in (*AGENTS, *CALLERS)}
 USERS[ROBOT] = {"sys_id": "urobot", "user_name": "system", "name": ROBOT}
 TEAMS = {name: {"sys_id": f"g{name.lower()}", "name": name} for name in GROUPS}
-SECRET = "a-secret-of-oauth"  # noqa: S105
+SECRET = "a-secret-of-oauth"
 TAKEN = {
     "sysparm_query", "sysparm_fields", "sysparm_limit", "sysparm_offset", "sysparm_display_value",
     "sysparm_exclude_reference_link",
@@ -45,7 +45,7 @@ class ServiceNow(Desk):
         super().__init__(seed)
 
     def id_of(self, table: str, number: int, more: str = "") -> str:
-        return hashlib.md5(f"{self.seed} {table} {number} {more}".encode()).hexdigest()  # noqa: S324
+        return hashlib.md5(f"{self.seed} {table} {number} {more}".encode()).hexdigest()
 
     def incident_id(self, ticket: Ticket) -> str:
         return f"INC{self.seed:04}{ticket.number:04}"
@@ -189,25 +189,23 @@ class ServiceNow(Desk):
 
     def _audit(self, ticket: Ticket) -> list[dict[str, str]]:
         """[V] `sys_audit` (tablename, documentkey, fieldname, oldvalue, newvalue); references are ids, states codes."""
-        rows = []
-        for place, entry in enumerate(ticket.entries, 1):
-            for what, before, after in entry.items or (("work_notes", "", "Called back."),):
-                # One change of state is audited for both fields.
-                for field in ("state", "incident_state") if what == "state" else (FIELD.get(what, what),):
-                    rows.append(
-                        {
-                            "sys_id": self.id_of("audit", entry.number, field),
-                            "tablename": "incident",
-                            "documentkey": self.event_key(ticket),
-                            "fieldname": field,
-                            "oldvalue": _raw(what, before),
-                            "newvalue": _raw(what, after),
-                            "user": USERS[entry.actor]["user_name"],
-                            "sys_created_on": _written(entry.at),
-                            "record_checkpoint": str(place),
-                        }
-                    )
-        return rows
+        return [
+            {
+                "sys_id": self.id_of("audit", entry.number, field),
+                "tablename": "incident",
+                "documentkey": self.event_key(ticket),
+                "fieldname": field,
+                "oldvalue": _raw(what, before),
+                "newvalue": _raw(what, after),
+                "user": USERS[entry.actor]["user_name"],
+                "sys_created_on": _written(entry.at),
+                "record_checkpoint": str(place),
+            }
+            for place, entry in enumerate(ticket.entries, 1)
+            for what, before, after in entry.items or (("work_notes", "", "Called back."),)
+            # One change of state is audited for both fields.
+            for field in (("state", "incident_state") if what == "state" else (FIELD.get(what, what),))
+        ]
 
     def _metrics(self, ticket: Ticket) -> list[dict[str, str]]:
         """[V] `metric_instance`: a stretch for each value of a field; the value in words, and who did it nowhere."""

@@ -1,0 +1,568 @@
+"""Zendesk Support: tickets by the incremental export, and the audits of each ticket that changed.
+
+Follows the vendor's documents "Incremental Exports" (cursor-based), "Ticket Audits" and "Ticket Audit events reference",
+"Tickets", "Groups", "Users" and the via object's reference (api/v2).
+
+Reads: tickets with those that were deleted (the export holds them), the whole history of each (status, assignee, group,
+priority, comments; who did it, and whether that was a rule), names of users and groups. Tested against a stand-in that is
+written from the vendor's documents, never against an account. Takes `user` (an e-mail address) and `token`, or an OAuth
+`token` alone. There is no `filter`: the export knows none.
+
+Needs an administrator's token: the incremental export is not for agents, and nothing is hidden from it. Limits: the
+export takes 10 requests a minute and leaves the last minute out; audits cost a request per changed ticket; those of a
+deleted ticket are gone. A ticket that was merged into another has the tag `closed_by_merge` and counts as a duplicate.
+Custom fields are named by their number, `service = "360012345678"`.
+Cannot know: escalations (Zendesk records none), and verdicts on SLA targets (its metric events tell breaches, but
+whether a target was met follows from the policy, which they do not hold).
+
+An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from etl import stamps
+from etl.incident import (
+    CHANNELS,
+    PRIORITIES,
+    SNAPSHOT,
+    STATES,
+    VERSION,
+    conform,
+    schema,
+    state_change,
+)
+from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_link, by_one
+from etl.reading import LINE, Export
+from etl.shaping import (
+    History,
+    Verdicts,
+    actor_kind,
+    coalesced,
+    leftovers,
+    lookup,
+    lowered,
+    mapped,
+    nearest,
+    newest,
+    parts,
+    read_stamp,
+    translated,
+    unknown,
+)
+from etl.sources import Canonical, Options, SourceError
+
+STATUS: dict[str, str] = {
+    "new": "new",
+    "open": "in_progress",
+    "pending": "on_hold",
+    "hold": "on_hold",
+    "on-hold": "on_hold",
+    "solved": "resolved",
+    "closed": "closed",
+    "deleted": "cancelled",
+}
+"""`hold` is what the interface calls what people see as On-hold; a deleted ticket is excluded as such."""
+
+HOLD_REASON: dict[str, str] = {"pending": "caller", "hold": "vendor", "on-hold": "vendor"}
+"""Pending waits for the requester, on-hold for a third party."""
+
+PRIORITY: dict[str, int] = {"urgent": 1, "high": 2, "normal": 3, "low": 4}
+
+CHANNEL: dict[str, str] = {
+    "web": "portal",
+    "web_form": "portal",
+    "help_center": "portal",
+    "web_widget": "portal",
+    "mobile": "portal",
+    "mobile_sdk": "portal",
+    "email": "email",
+    "mail": "email",
+    "chat": "chat",
+    "native_messaging": "chat",
+    "sms": "chat",
+    "whatsapp": "chat",
+    "facebook": "chat",
+    "twitter": "chat",
+    "voice": "phone",
+    "phone": "phone",
+    "phone_call_inbound": "phone",
+    "phone_call_outbound": "phone",
+    "voicemail": "phone",
+    "api": "api",
+    "rule": "api",
+    "system": "api",
+    "any_channel": "other",
+    "closed_ticket": "other",
+    "side_conversation": "other",
+    "sample_ticket": "other",
+}
+
+MERGED_TAG = "closed_by_merge"
+SYSTEM = "-1"
+"""The author of what the system itself did."""
+RULES = frozenset({"rule", "system", "automation", "trigger"})
+"""Channels of an audit, or of one of its events, behind which no person is."""
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "incident_id": ("id",),
+    "title": ("subject", "raw_subject"),
+    "state": ("status",),
+    "priority": ("priority",),
+    "category": ("type",),
+    "subcategory": (),
+    "impact": (),
+    "urgency": (),
+    "is_major": (),
+    "service": (),
+    "configuration_item": (),
+    "assignment_group": ("group_id",),
+    "assignee": ("assignee_id",),
+    "caller": ("requester_id",),
+    "location": (),
+    "channel": ("via.channel", "via_channel"),
+    "tags": ("tags",),
+    "problem_id": ("problem_id",),
+    "change_id": (),
+    "resolution_code": (),
+    "opened_at": ("created_at",),
+    "updated_at": ("updated_at",),
+}
+"""Our field -> where the ticket has it; those without a place come by configuration: `service = 360012345678` names the
+custom field of that id."""
+
+TEXTS = (
+    "title",
+    "category",
+    "subcategory",
+    "impact",
+    "urgency",
+    "configuration_item",
+    "location",
+    "problem_id",
+    "change_id",
+    "resolution_code",
+)
+STAMPS = ("opened_at", "updated_at")
+API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00Z"]}), [""])[""]
+
+REFERENCES = ("groups", "users")
+
+TICKETS: list[dict[str, Any]] = [
+    {
+        "id": 47,
+        "url": "https://example.zendesk.com/api/v2/tickets/47.json",
+        "subject": "Mail is down",
+        "status": "solved",
+        "priority": "high",
+        "type": "incident",
+        "requester_id": 901,
+        "assignee_id": 35436,
+        "group_id": 7,
+        "tags": ["mail"],
+        "via": {"channel": "email", "source": {"rel": None}},
+        "custom_fields": [{"id": 27642, "value": "Messaging"}],
+        "created_at": "2024-01-15T10:30:00Z",
+        "updated_at": "2024-01-15T12:00:00Z",
+        "generated_timestamp": 1705320000,
+    }
+]
+AUDITS: list[dict[str, Any]] = [
+    {
+        "id": 1,
+        "ticket_id": 47,
+        "author_id": 901,
+        "created_at": "2024-01-15T10:30:00Z",
+        "via": {"channel": "email"},
+        "events": [{"id": 11, "type": "Create", "field_name": "status", "value": "new"}],
+    },
+    {
+        "id": 2,
+        "ticket_id": 47,
+        "author_id": 35436,
+        "created_at": "2024-01-15T10:40:00Z",
+        "via": {"channel": "web"},
+        "events": [
+            {"id": 21, "type": "Change", "field_name": "status", "value": "open", "previous_value": "new"},
+            {"id": 22, "type": "Change", "field_name": "assignee_id", "value": "35436", "previous_value": None},
+        ],
+    },
+    {
+        "id": 3,
+        "ticket_id": 47,
+        "author_id": 35436,
+        "created_at": "2024-01-15T12:00:00Z",
+        "via": {"channel": "web"},
+        "events": [{"id": 31, "type": "Change", "field_name": "status", "value": "solved", "previous_value": "open"}],
+    },
+]
+EXAMPLE: dict[str, bytes] = {
+    "tickets.json": json.dumps({"tickets": TICKETS}).encode(),
+    "audits.json": json.dumps({"audits": AUDITS}).encode(),
+}
+EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
+    "tickets": TICKETS,
+    "audits": AUDITS,
+    "groups": [{"id": 7, "name": "Messaging"}],
+    "users": [{"id": 901, "name": "Bob", "role": "end-user"}, {"id": 35436, "name": "Ann", "role": "agent"}],
+}
+EXAMPLE_OPTIONS: dict[str, str] = {}
+
+PAGE = 100
+EXPORTED = 1000
+PERSONS = ("requester_id", "submitter_id", "assignee_id")
+EXPORTS_PER_MINUTE = 10
+"""The export has a budget of its own ("Incremental Exports", Rate limits)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one export or stream is read."""
+
+    file: str
+    options: Options
+    is_audits: bool
+    is_pull: bool
+    users: Mapping[str, str]
+    groups: Mapping[str, str]
+    knows_resolving: bool = True
+
+
+def prepare(export: Export, options: Options) -> Plan:
+    """Tell tickets from audits, and learn the names of users and groups.
+
+    Raises:
+        SourceError: a needed column is missing, or a configured field is none.
+    """
+    for name in options.fields:
+        if name not in FIELDS:
+            raise SourceError(
+                f"{options.source}: [sources.{options.source}.fields] names '{name}', which is not one of "
+                f"{', '.join(FIELDS)}{nearest(name, list(FIELDS))}"
+            )
+    is_audits = "ticket_id" in export.columns and "events" in export.columns
+    for column in ("id", "status", "created_at") if not is_audits else ():
+        if column not in export.columns:
+            raise SourceError(
+                f"{options.source}: {export.name}: no '{column}'; neither tickets nor audits of Zendesk's interface: "
+                f"it has {', '.join(export.columns[:40])}"
+            )
+    is_pull = export.stream is not None
+    return Plan(export.name, options, is_audits, is_pull, _names_in(export, "users"), _names_in(export, "groups"))
+
+
+def _names_in(export: Export, stream: str) -> dict[str, str]:
+    named = {str(record["id"]): str(record.get("name") or record["id"]) for record in export.beside.get(stream, ())}
+    return {SYSTEM: "System", **named}
+
+
+def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    """Turn a raw chunk into canonical rows.
+
+    Args:
+        chunk: string columns and the line of each row.
+        plan: what `prepare` found.
+    """
+    if plan.is_audits:
+        return _audits(chunk, plan)
+    return _tickets(chunk, plan)
+
+
+def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    options = plan.options
+
+    def text(name: str) -> pl.Series:
+        told = options.fields.get(name)
+        if told is not None:
+            return _custom(chunk, str(told))
+        return coalesced(chunk, FIELDS[name])
+
+    ids = text("incident_id")
+    verdicts = Verdicts(chunk, plan.file, ids)
+    verdicts.reject(ids.is_null(), "id", "the ticket's id is missing")
+    made: dict[str, pl.Series] = {name: text(name) for name in TEXTS}
+    for name in STAMPS:
+        made[name] = _stamp(verdicts, chunk, plan, name)
+    source_state = text("state")
+    verdicts.reject(source_state.is_null(), "status", "the status is missing")
+    state = translated(
+        verdicts, source_state, "status",
+        source=options.source, kind="status", known=STATUS, told=options.status, choices=STATES, dtype=pl.String(),
+    )  # fmt: skip
+    source_priority = text("priority")
+    priority = translated(
+        verdicts, source_priority, "priority",
+        source=options.source, kind="priority", known=PRIORITY, told=options.priority, choices=PRIORITIES, dtype=pl.Int8(),
+    )  # fmt: skip
+    source_channel = text("channel")
+    column = next((name for name in FIELDS["channel"] if name in chunk.columns), None)
+    channel = translated(
+        verdicts, source_channel, column,
+        source=options.source, kind="channel", known=CHANNEL, told=options.channel, choices=CHANNELS, dtype=pl.String(),
+    )  # fmt: skip
+    tags = parts(text("tags"))
+    is_deleted = source_state.str.to_lowercase() == "deleted"
+    used = {"url", "generated_timestamp", "raw_subject", "events"} | {
+        place for name, places in FIELDS.items() if name not in options.fields for place in places
+    }
+    frame = pl.DataFrame(
+        {
+            "incident_id": ids,
+            **made,
+            "state": state,
+            "source_state": source_state,
+            "priority": priority,
+            "source_priority": source_priority,
+            "channel": channel,
+            "source_channel": source_channel,
+            "services": parts(text("service")),
+            "tags": tags,
+            "is_major": mapped(text("is_major"), lambda word: word.lower() in ("true", "yes", "1"), pl.Boolean()),
+            "assignment_group": _named(text("assignment_group"), plan.groups),
+            "assignee": _named(text("assignee"), plan.users),
+            "caller": _named(text("caller"), plan.users),
+            "url": coalesced(chunk, ["url"]).str.replace(r"/api/v2/tickets/(\d+)\.json$", "/agent/tickets/$1"),
+            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
+            "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
+            "is_deleted": is_deleted,
+        }
+    ).with_columns(
+        pl.when(pl.col("is_deleted"))
+        .then(pl.lit("deleted"))
+        .when(pl.col("tags").list.contains(MERGED_TAG))
+        .then(pl.lit("duplicate"))
+        .when(pl.col("state") == "cancelled")
+        .then(pl.lit("cancelled"))
+        .alias("excluded_as"),
+        pl.when(pl.col("is_deleted")).then(pl.col("updated_at")).alias("deleted_at_source"),
+    )
+    frame = frame.drop("is_deleted").with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
+    history = History(plan.file)
+    if plan.is_pull:
+        makers = coalesced(chunk, ["submitter_id", "requester_id"]).filter(verdicts.good)
+        for number, opened_at, maker in zip(frame["incident_id"], frame["opened_at"], makers, strict=True):
+            actor = plan.users.get(maker, maker) if maker else None
+            history.add(number, "opened", opened_at, "opened", actor=actor, actor_kind=_kind(maker, "", plan))
+    return Canonical(
+        versions=conform(newest(frame), VERSION),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=verdicts.rejected,
+        issues=verdicts.issues,
+    )
+
+
+def _custom(chunk: pl.DataFrame, told: str) -> pl.Series:
+    """The value of a custom field, by its id, or of a column, by its name."""
+    if not told.isdigit():
+        return coalesced(chunk, [told])
+
+    def read(text: str) -> str | None:
+        value = next((field.get("value") for field in json.loads(text) if str(field.get("id")) == told), None)
+        return None if value in (None, "", []) else json.dumps(value) if isinstance(value, list) else str(value)
+
+    return mapped(coalesced(chunk, ["custom_fields"]), read, pl.String())
+
+
+def _named(ids: pl.Series, names: Mapping[str, str]) -> pl.Series:
+    return mapped(ids, lambda id_: names.get(id_, id_), pl.String())
+
+
+def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, name: str) -> pl.Series:
+    column = FIELDS[name][0]
+    values = coalesced(chunk, [column])
+    utc, unreadable = read_stamp(verdicts, values, API_STAMP, "UTC", plan.file)
+    if name == "opened_at":
+        verdicts.reject(values.is_null(), column, "the creation stamp is missing")
+        verdicts.reject(
+            unreadable, column, lambda value: f"opened_at {value!r} is not a stamp such as 2024-01-15T10:30:00Z"
+        )
+    return utc
+
+
+def _audits(chunk: pl.DataFrame, plan: Plan) -> Canonical:
+    history = History(plan.file)
+    keys = coalesced(chunk, ["ticket_id"])
+    verdicts = Verdicts(chunk, plan.file, keys)
+    happened_at, unreadable = read_stamp(verdicts, coalesced(chunk, ["created_at"]), API_STAMP, "UTC", plan.file)
+    verdicts.reject(keys.is_null(), "ticket_id", "the ticket's id is missing")
+    verdicts.reject(happened_at.is_null() | unreadable, "created_at", "the audit's stamp is missing or cannot be read")
+    good = verdicts.good
+    columns = [
+        coalesced(chunk, [name]).filter(good) for name in ("id", "ticket_id", "author_id", "via.channel", "events")
+    ]
+    for line, at, audit, key, author, channel, events in zip(
+        chunk[LINE].filter(good), happened_at.filter(good), *columns, strict=True
+    ):
+        _audit(json.loads(events or "[]"), (line, at, audit, key, author, channel), plan, history)
+    return Canonical(
+        versions=pl.DataFrame(schema=schema(VERSION)),
+        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
+        events=history.events,
+        rejected=pl.concat([verdicts.rejected, history.rejected]),
+        issues=verdicts.issues,
+    )
+
+
+def _audit(events: Iterable[Mapping[str, Any]], about: tuple[Any, ...], plan: Plan, history: History) -> None:
+    """Turn the events of one audit into ours."""
+    line, at, audit, key, author, channel = about
+    options = plan.options
+    status_of, priority_of = lookup(STATUS, options.status), lookup(PRIORITY, options.priority)
+    hold_of = lookup(HOLD_REASON, options.hold_reason)
+    is_told = False
+    for place, event in enumerate(events):
+        if event.get("type") not in ("Create", "Change", "Comment"):
+            continue
+        via = event.get("via") or {}
+        said: dict[str, Any] = {
+            "sequence": int(audit) * 100 + place,
+            "actor": plan.users.get(author, author),
+            "actor_kind": _kind(author, str(via.get("channel") or channel), plan),
+        }
+        event_id = f"{audit}.{event.get('id', place)}"
+        field, after, before = event.get("field_name"), event.get("value"), event.get("previous_value")
+        if event["type"] == "Comment":
+            history.add(key, event_id, at, "commented", **said)
+        elif field == "status":
+            strange = next((word for word in (before, after) if word and status_of(str(word)) is None), None)
+            if strange is not None or not after:
+                reason = unknown(options.source, "status", {**STATUS, **lowered(options.status)}, STATES, strange)
+                history.reject(line, key, "status", strange, reason, event)
+                continue
+            was = str(status_of(str(before))) if before else None
+            now = str(status_of(str(after)))
+            why = str(hold_of(str(after)) or "other") if now == "on_hold" else None
+            history.add(key, event_id, at, state_change(was, now), before=was, after=now, hold_reason=why, **said)
+        elif field == "assignee_id":
+            was, now_ = (plan.users.get(str(id_), str(id_)) if id_ else None for id_ in (before, after))
+            history.add(key, event_id, at, "assigned", before=was, after=now_, **said)
+        elif field == "group_id":
+            was, now_ = (plan.groups.get(str(id_), str(id_)) if id_ else None for id_ in (before, after))
+            history.add(key, event_id, at, "group_assigned", before=was, after=now_, assignment_group=now_, **said)
+        elif field == "priority":
+            was, now_ = (_text(priority_of(str(word))) if word else None for word in (before, after))
+            history.add(key, event_id, at, "priority", before=was, after=now_, **said)
+        else:
+            continue
+        is_told = True
+    if not is_told:
+        kind = _kind(author, str(channel), plan)
+        told = {"actor": plan.users.get(author, author), "actor_kind": kind}
+        history.add(key, str(audit), at, "other", sequence=int(audit) * 100, **told)
+
+
+def _kind(author: str | None, channel: str, plan: Plan) -> str:
+    if author is None:
+        return "unknown"
+    if author == SYSTEM or channel in RULES:
+        return "automation"
+    return str(actor_kind(pl.Series([plan.users.get(author, author)]), plan.options.automation)[0])
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def whoami(pull: Pull) -> str:
+    """Say as whom the token is accepted; without one Zendesk answers with 200 and somebody without an id."""
+    client = _client(pull)
+    answer = client.get("api/v2/users/me.json")
+    user = (answer.document or {}).get("user") or {}
+    if not user.get("id"):
+        raise client.error(f"{answer.request} takes us for an anonymous user; check user and token")
+    return str(user["name"])
+
+
+def _client(pull: Pull, **more: Any) -> Client:
+    """With a user, an API token; without, an OAuth token."""
+    if pull.access.user is not None:
+        return pull.client(Basic("{}/token", "token"), **more)
+    return pull.client(Token("Authorization", "Bearer {}"), **more)
+
+
+def fetch(pull: Pull) -> None:
+    """Pull the tickets that changed, their audits, and the names of whom they name."""
+    if pull.access.filter:
+        raise SourceError(
+            f"{pull.source}: [sources.{pull.source}] has `filter`, which Zendesk's export does not know; take it out"
+        )
+    whoami(pull)
+    pace = min(pull.access.requests_per_minute or EXPORTS_PER_MINUTE, EXPORTS_PER_MINUTE)
+    exports = _client(pull, access=replace(pull.access, requests_per_minute=pace))
+    client = _client(pull)
+    pull.keep("tickets", lambda start: _changed(pull, exports, start))
+    tickets = {str(record["id"]): record for record in pull.kept("tickets")}
+    alive = sorted((id_ for id_, record in tickets.items() if record.get("status") != "deleted"), key=int)
+    pull.keep("audits", lambda start: _histories(client, alive, start))
+    paged = {"page[size]": PAGE}
+    pull.keep("groups", lambda start: by_link(client, "api/v2/groups.json", paged, "groups", start=start, link=_next))
+    named = {str(record.get(name)) for record in tickets.values() for name in PERSONS}
+    for audit in pull.kept("audits"):
+        named.add(str(audit.get("author_id")))
+        for event in audit.get("events") or ():
+            if event.get("field_name") == "assignee_id":
+                named |= {str(event.get("value")), str(event.get("previous_value"))}
+    users = sorted((id_ for id_ in named if id_.isdigit()), key=int)
+    batches = [users[at : at + PAGE] for at in range(0, len(users), PAGE)]
+
+    def ask(ids: list[str]) -> tuple[str, dict[str, str]]:
+        return "api/v2/users/show_many.json", {"ids": ",".join(ids)}
+
+    def people(_: list[str], answer: Answer) -> list[dict[str, Any]]:
+        return _brief((answer.document or {}).get("users") or ())
+
+    pull.keep("users", lambda start: by_one(client, batches, ask, people, start=start))
+
+
+def _brief(users: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of a person no more than the name is kept: the rest is nobody's business here."""
+    return [{name: user.get(name) for name in ("id", "name", "role")} for user in users]
+
+
+def _changed(pull: Pull, client: Client, start: Any) -> Iterator[Page]:
+    """Go through the export from the cursor that the last pull left; the first time from `since`.
+
+    The cursor selects by a stamp that every change moves, those of rules too: nothing is filtered again by `updated_at`.
+    """
+    cursor = start or pull.state.get("cursor")
+    begin = pull.since if pull.since is not None else datetime(1971, 1, 1)
+    while True:
+        asked = {"cursor": cursor} if cursor else {"start_time": int(begin.replace(tzinfo=UTC).timestamp())}
+        answer = client.get("api/v2/incremental/tickets/cursor.json", {**asked, "per_page": EXPORTED})
+        document = answer.document or {}
+        if not isinstance(document.get("tickets"), list) or "end_of_stream" not in document:
+            raise client.error(f"{answer.request} gave no tickets; is `url` the address of a Zendesk?")
+        after = document.get("after_cursor")
+        is_last = bool(document["end_of_stream"]) or not after or after == cursor
+        cursor = after or cursor
+        pull.carry(cursor=cursor)
+        yield Page(document["tickets"], answer.request, cursor)
+        if is_last:
+            return
+
+
+def _next(answer: Answer) -> str | None:
+    """The link of cursor pagination: it is there on the last page, too."""
+    if not (answer.document.get("meta") or {}).get("has_more"):
+        return None
+    return (answer.document.get("links") or {}).get("next")
+
+
+def _histories(client: Client, ids: list[str], start: Any) -> Iterator[Page]:
+    """Ask for the audits of each ticket; a long history goes over several pages."""
+    at, address = start or (0, None)
+    while at < len(ids):
+        path = address or f"api/v2/tickets/{ids[at]}/audits.json"
+        answer = client.get(path, None if address else {"page[size]": PAGE}, missing=True)
+        address = _next(answer) if answer.document is not None else None
+        if address is None:
+            at += 1
+        yield Page((answer.document or {}).get("audits") or [], answer.request, [at, address])
