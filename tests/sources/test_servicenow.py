@@ -186,9 +186,9 @@ def number(record: Mapping[str, Any]) -> str | None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages so small that whole ones are hidden."""
     module = sources.source("servicenow")
-    monkeypatch.setattr(module, "PAGE", 4)
+    monkeypatch.setattr(module, "PAGE", 8)
     monkeypatch.setattr(module, "KEPT_BACK", 2)
-    monkeypatch.setattr(module, "BATCH", 3)
+    monkeypatch.setattr(module, "BATCH", 8)
     monkeypatch.setenv("STANDIN_SECRET", SECRET)
 
 

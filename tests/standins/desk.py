@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import duckdb
 
@@ -108,9 +108,10 @@ class Desk(Standin):
     """A vendor's own has `answer`, `incident_id`, and what its tool does beyond this."""
 
     deletes, hides, tells_comments = True, True, True
+    hidden_share = 0.15
     robot = ROBOT
     """What the tool calls the one who is no person."""
-    ways: Mapping[str, tuple[str, ...]] = WAYS
+    ways: ClassVar[Mapping[str, tuple[str, ...]]] = WAYS
     lags: tuple[int, ...] = (0,)
     """Seconds after which a change can be seen: it is stamped when it begins and seen when it is through."""
 
@@ -160,7 +161,7 @@ class Desk(Standin):
         alive = [ticket for ticket in self.tickets.values() if ticket.deleted_at is None]
         if dice < 0.2 or not alive:
             self._open()
-        elif dice < 0.23 and self.deletes:
+        elif dice < 0.23 and self.deletes and len(self.visible()) > 1:
             self._delete(self.random.choice(alive))
         elif dice < 0.25 and self.hides:
             # A right is given: nothing about the ticket itself changes.
@@ -170,7 +171,7 @@ class Desk(Standin):
 
     def _open(self) -> None:
         ticket = Ticket(len(self.tickets) + 1, self.clock, self.random.choice(CALLERS), updated_at=self.clock)
-        ticket.is_hidden = self.hides and self.random.random() < 0.15
+        ticket.is_hidden = self.hides and self.random.random() < self.hidden_share
         self.tickets[ticket.number] = ticket
         self.touched(ticket)
 

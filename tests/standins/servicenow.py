@@ -42,6 +42,8 @@ class ServiceNow(Desk):
         self.oauth, self.audits, self.zone = oauth, audits, ZoneInfo(zone)
         self.deletions: list[dict[str, str]] = []
         self.breaches: dict[int, datetime] = {}
+        # Now and then our user sees so little that whole pages are empty.
+        self.hidden_share = 0.8 if seed % 4 == 0 else 0.15
         super().__init__(seed)
 
     def id_of(self, table: str, number: int, more: str = "") -> str:

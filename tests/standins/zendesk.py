@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -38,7 +38,7 @@ class Zendesk(Desk):
 
     hides = False
     robot = "System"
-    ways = {**WAYS, "closed": ()}
+    ways: ClassVar = {**WAYS, "closed": ()}
 
     def __init__(self, seed: int, *, page_size: int) -> None:
         self.page_size = page_size
