@@ -27,7 +27,9 @@ STYLE = """
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: @muted; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
-@media (hover: none) { .stDataFrame { margin-top: 2.25rem; } }
+@media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
+/* Three pictures side by side begin at one height, whether their subtitles take one line or two. */
+@media (min-width: 641px) { .st-key-three [data-testid="stCaptionContainer"] { min-height: 3.1em; } }
 @media (max-width: 640px) {
     .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
     h1 { font-size: 1.9rem !important; }

@@ -24,7 +24,8 @@ parts.show(
         here, "How many incidents came in?", {"incident_volume": "opened"}, axis="incidents opened", bars=True
     )
 )
-left, middle, right = st.columns(3, gap="large")
+with st.container(key="three"):
+    left, middle, right = st.columns(3, gap="large")
 with left:
     parts.show(figures.develop(here, "How long does resolving take?", {"mttr": "mean"}, axis="mean time to resolve"))
 with middle:
