@@ -12,6 +12,7 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import queue
 import threading
@@ -85,19 +86,26 @@ class Export:
     """Of a pull: the streams in which this one's values are looked up, whole."""
     encoding: str | None = None
     """Of a text file: how it was decoded."""
+    _begun: Iterator[pl.DataFrame] | None = field(default=None, init=False, repr=False)
+    """All chunks, where only the first has been looked at."""
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Yield frames of string columns and `_line`."""
-        self.bad_rows.clear()
-        yield from _ahead(self.read(self.bad_rows))
+        begun, self._begun = self._begun, None
+        yield from begun or self._begin()
 
     def head(self) -> pl.DataFrame:
-        """Give the first chunk."""
-        chunks = self.read([])
-        first = next(chunks, pl.DataFrame(schema={**dict.fromkeys(self.columns, pl.String), LINE: pl.Int64}))
-        if hasattr(chunks, "close"):
-            chunks.close()
+        """Give the first chunk; what was read for it is not read again."""
+        chunks = self._begin()
+        first = next(chunks, None)
+        if first is None:
+            return pl.DataFrame(schema={**dict.fromkeys(self.columns, pl.String), LINE: pl.Int64})
+        self._begun = itertools.chain([first], chunks)
         return first
+
+    def _begin(self) -> Iterator[pl.DataFrame]:
+        self.bad_rows.clear()
+        return _ahead(self.read(self.bad_rows))
 
 
 @dataclass(frozen=True)

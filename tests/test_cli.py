@@ -317,7 +317,7 @@ def test_a_rebuild_and_a_refresh_go_through_the_command_line(
     copied = tmp_path / "data"
     shutil.copytree(data, copied, symlinks=True)
     assert ran(capsys, "rebuild", "--data", copied)[:2] == (
-        0,
+        3,
         f"desk: loaded, 7 rows, 6 good, 1 rejected\npublished version 2: {copied}/incidents.duckdb\n",
     )
 
