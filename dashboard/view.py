@@ -61,6 +61,7 @@ class View:
     grain: str
     colours: charts.Palette
     batch: tuple[str, ...] = ()
+    courses: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
     known: dict[str, list[str]] = field(default_factory=dict)
 
@@ -128,12 +129,9 @@ class View:
         """How values of a KPI are said."""
         return KINDS.get(self.kpi(name).unit, "number")
 
-    def _batch(self, name: str) -> tuple[str, ...]:
-        return self.batch if name in self.batch else (name,)
-
     def change(self, name: str) -> query.Change | None:
         """A KPI now and before."""
-        return self.ask("changes", self._batch(name), self.scope).get(name)
+        return self.ask("changes", _together(name, self.batch), self.scope).get(name)
 
     def reading(self, name: str) -> sentences.Reading:
         """A KPI now and before, ready to be said."""
@@ -160,7 +158,7 @@ class View:
     def points(self, name: str) -> tuple[charts.Point, ...]:
         """A KPI over time."""
         scope = self.scope.within(self.since, self.shown_until)
-        found = self.ask("trend", self._batch(name), scope, self.grain, self.bands)[name]
+        found = self.ask("trend", _together(name, self.courses), scope, self.grain, self.bands)[name]
         return tuple(
             charts.Point(
                 point.bucket.since,
@@ -233,8 +231,18 @@ def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colou
     return view
 
 
-def here(*names: str, bands: Iterable[str] = ()) -> View:
-    """Give the view of this run; the KPIs named are asked for together, their course with limits for those in `bands`."""
+def here(*names: str, beside: Iterable[str] = (), bands: Iterable[str] = ()) -> View:
+    """Give the view of this run, and say what is asked for together.
+
+    Args:
+        names: KPIs of which values and courses are shown.
+        beside: KPIs of which values are shown and no course.
+        bands: of the first, those whose course is shown with its limits.
+    """
     view: View = st.session_state["_view"]
-    view.batch, view.bands = names, tuple(bands)
+    view.batch, view.courses, view.bands = (*names, *beside), names, tuple(bands)
     return view
+
+
+def _together(name: str, batch: tuple[str, ...]) -> tuple[str, ...]:
+    return batch if name in batch else (name,)

@@ -6,7 +6,8 @@ from dashboard import figures, parts, sentences, view
 
 ORDER = 10
 TILES = ("incident_volume", "mttr", "mtta", "fcr_rate", "backlog", "ack_rate", "reopen_rate", "sla_met_rate")
-here = view.here(*TILES, *(companion for companion, _ in parts.COMPANIONS.values()), bands=("mttr", "mtta", "fcr_rate"))
+COMPANIONS = [companion for companion, _ in parts.COMPANIONS.values()]
+here = view.here(*TILES, beside=COMPANIONS, bands=("mttr", "mtta", "fcr_rate"))
 volume, mean, taken, contact = (here.reading(name) for name in ("incident_volume", "mttr", "mtta", "fcr_rate"))
 
 parts.title("Overview")
