@@ -4,15 +4,20 @@ Follows the vendor's REST2 documentation (RT 5.0) and what a real 5.0.3 server a
 ticket keeps its old `Resolved`, deleting sets it and closing after resolving moves it. A queue is the assignment group,
 the owner the assignee; custom fields are named under `[sources.NAME.fields]`, statuses of other life cycles under
 `[sources.NAME.status]`. A ticket that was merged into another vanishes from every search; it stays as a duplicate.
+Callers are known by their address, as in the export, agents by their user name.
+
+The export tells no history and no zone: with the user's zone, acknowledgements, holds and reopenings are unknown, so a
+first resolution may have come before the one that it tells (each such ticket is in `data_issues`).
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -32,7 +37,7 @@ from etl.incident import (
 )
 from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_id, by_one, by_page
 from etl.reading import LINE, Export
-from etl.shaping import Verdicts, actor_kind, lookup, mapped, nearest, read_stamp, translated, unknown
+from etl.shaping import Verdicts, actor_kind, coalesced, lookup, mapped, nearest, read_stamp, translated, unknown
 from etl.sources import Canonical, Options, SourceError
 
 STATUS: dict[str, str] = {
@@ -56,6 +61,15 @@ STATUS: dict[str, str] = {
 }
 """The default life cycle in English and, as an export for a German user shows it, in German; and common words."""
 
+IN_ENGLISH: dict[str, str] = {
+    "neu": "new",
+    "offen": "open",
+    "zurückgestellt": "stalled",
+    "erledigt": "resolved",
+    "abgewiesen": "rejected",
+    "gelöscht": "deleted",
+}
+"""A status as a German user's export shows it -> RT's own word."""
 DELETED = ("deleted", "gelöscht")
 
 HOLD_REASON: dict[str, str] = {"awaiting vendor": "vendor"}
@@ -128,7 +142,9 @@ MONTHS = {"mär": "Mar", "mai": "May", "okt": "Oct", "dez": "Dec"}
 
 READING = {"delimiter": "\t", "quoting": False}
 
-REFERENCES = ("customfields", "queues", "users")
+NUMBERED = ("customfields", "queues", "users")
+"""Streams that say what numbers are called."""
+REFERENCES = (*NUMBERED, "requestors", "sweep")
 
 TICKET = (
     "Subject,Status,Queue,Owner,Requestor,Creator,Created,Started,Told,Due,Resolved,LastUpdated,Priority,SLA,"
@@ -170,6 +186,7 @@ EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
     "users": [{"id": 34, "Name": "chen"}],
     "queues": [{"id": "6", "Name": "Network"}],
     "customfields": [{"id": 4, "Name": "Incident Priority"}],
+    "requestors": [{"id": "cust2", "EmailAddress": "cust2@customer.example"}],
     "transactions": [
         _transaction(86, "2026-03-01T16:31:00Z", "Create"),
         _transaction(88, "2026-03-01T16:39:29Z", "Set", "Owner", "6", "34"),
@@ -185,7 +202,7 @@ EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
             "Status": "resolved",
             "Queue": {"id": "6", "Name": "Network"},
             "Owner": {"id": "chen"},
-            "Requestor": [{"id": "cust2"}],
+            "Requestor": [{"id": "cust2", "EmailAddress": "cust2@customer.example"}],
             "Created": "2026-03-01T16:31:00Z",
             "Resolved": "2026-03-01T19:16:36Z",
             "LastUpdated": "2026-03-01T19:16:36Z",
@@ -225,27 +242,31 @@ def fetch(pull: Pull) -> None:
     if pull.is_first and pull.since is not None:
         changed += f" AND Created >= '{pull.since:%Y-%m-%d}'"
     pull.keep("transactions", lambda start: _transactions(client, changed, kept, start))
-    touched, owners, customs, created, seen = _summary(pull, kept)
+    touched, created, seen = _summary(pull, kept)
     pull.carry(transaction=seen)
     pull.keep("queues", lambda start: by_page(client, "REST/2.0/queues/all", {"fields": "Name"}, "items", pages=_pages))
-    pull.keep("users", lambda start: _named(client, "user", owners, start))
-    pull.keep("customfields", lambda start: _named(client, "customfield", customs, start))
     if pull.is_first:
         pull.keep("tickets", lambda start: _all_tickets(pull, client, start))
     else:
         pull.keep("tickets", lambda start: _tickets(client, touched, start))
     found = {int(ticket["id"]) for ticket in pull.kept("tickets")}
+    # What was moved into a queue that the reader may see had a life before.
+    fresh = [] if pull.is_first else sorted(found - {int(id_) for id_ in pull.known()} - created.keys())
     missing = [number for number in touched if number not in found]
     if pull.sweep_is_due:
         pull.keep("sweep", lambda start: _all_tickets(pull, client, start, fields=None))
         there = {int(ticket["id"]) for ticket in pull.kept("sweep")}
         missing = sorted({*missing, *(int(id_) for id_ in pull.known() if int(id_) not in there)})
         # What the reader was allowed to see only since the last sweep.
-        ours = {int(id_) for id_ in pull.known()} | found
-        fresh = sorted(there - ours)
-        pull.keep("fresh_tickets", lambda start: _tickets(client, fresh, start))
-        pull.keep("fresh_transactions", lambda start: _histories(client, fresh, start))
+        unseen = sorted(there - {int(id_) for id_ in pull.known()} - found)
+        pull.keep("fresh_tickets", lambda start: _tickets(client, unseen, start))
+        fresh = sorted({*fresh, *unseen})
         pull.swept()
+    pull.keep("fresh_transactions", lambda start: _histories(client, fresh, start))
+    owners, customs = _numbers_told(pull)
+    pull.keep("users", lambda start: _named(client, "user", owners, start))
+    pull.keep("customfields", lambda start: _named(client, "customfield", customs, start))
+    pull.keep("requestors", lambda _: [Page(_requestors(pull), "the tickets themselves", None)])
     pull.keep(
         "gone",
         lambda start: by_one(
@@ -289,25 +310,32 @@ def _transactions(client: Client, query: str, after: int, start: Any) -> Iterato
     )
 
 
-def _summary(pull: Pull, kept: int) -> tuple[list[int], list[int], list[int], dict[int, Any], int]:
-    """Read what the transactions are about: tickets, users, custom fields, creations, and where the next pull begins."""
+def _summary(pull: Pull, kept: int) -> tuple[list[int], dict[int, Any], int]:
+    """Read what the transactions are about: tickets, creations, and where the next pull begins."""
     border = f"{pull.as_of - pull.access.overlap:%Y-%m-%dT%H:%M:%SZ}"
-    touched, owners, customs = set(), set(), set()
+    touched = set()
     created: dict[int, Any] = {}
     for row in pull.kept("transactions"):
         touched.add(int(row["ObjectId"]))
         if row["Created"] < border:
             kept = max(kept, int(row["id"]))
-        if row["Field"] == "Owner":
-            owners |= {row["OldValue"], row["NewValue"]}
-        if row["Type"] == "CustomField":
-            customs.add(row["Field"])
         if row["Type"] == "Create":
             created[int(row["ObjectId"])] = {"Created": row["Created"], "Creator": row.get("Creator")}
     tickets = sorted(touched)
     if pull.is_first:
         created = {number: created[number] for number in tickets if number in created}
-    return tickets, _numbers(owners), _numbers(customs), created, kept
+    return tickets, created, kept
+
+
+def _numbers_told(pull: Pull) -> tuple[list[int], list[int]]:
+    """Give the users and the custom fields that transactions only number."""
+    owners, customs = set(), set()
+    for row in itertools.chain(pull.kept("transactions"), pull.kept("fresh_transactions")):
+        if row["Field"] == "Owner":
+            owners |= {row["OldValue"], row["NewValue"]}
+        if row["Type"] == "CustomField":
+            customs.add(row["Field"])
+    return _numbers(owners), _numbers(customs)
 
 
 def _numbers(values: Iterable[str]) -> list[int]:
@@ -342,7 +370,19 @@ def _all_tickets(pull: Pull, client: Client, start: Any, fields: str | None = TI
 
 
 def _wanted(fields: str) -> dict[str, str]:
-    return {"fields": fields, "fields[Queue]": "Name"}
+    return {"fields": fields, "fields[Queue]": "Name", "fields[Requestor]": "EmailAddress"}
+
+
+def _requestors(pull: Pull) -> list[dict[str, str]]:
+    """Give the address of everybody who called, by user name."""
+    found = {
+        person["id"]: person["EmailAddress"]
+        for stream in ("tickets", "fresh_tickets")
+        for ticket in pull.kept(stream)
+        for person in ticket.get("Requestor") or ()
+        if person.get("EmailAddress")
+    }
+    return [{"id": name, "EmailAddress": found[name]} for name in sorted(found)]
 
 
 def _tickets(client: Client, numbers: list[int], start: Any) -> Iterator[Page]:
@@ -386,6 +426,8 @@ class Plan:
     """Our field -> the custom field that it is."""
     users: Mapping[str, str] = field(default_factory=dict)
     queues: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """User name of a caller -> address; whoever owned a ticket is known by the name."""
     priority_field: str | None = None
     """The number of the custom field that holds the priority."""
     knows_resolving: bool = True
@@ -412,11 +454,22 @@ def prepare(export: Export, options: Options) -> Plan:
             )
     customs = {**USUAL, **{name: told for name, told in options.fields.items() if name in CUSTOM}}
     if export.stream is not None:
-        names = {kind: {str(row["id"]): row["Name"] for row in export.beside.get(kind, ())} for kind in REFERENCES}
+        names = {kind: {str(row["id"]): row["Name"] for row in export.beside.get(kind, ())} for kind in NUMBERED}
         number = next((id_ for id_, name in names["customfields"].items() if name == customs.get("priority")), None)
         columns = {ours: theirs for ours in COLUMNS if (theirs := _column_of(ours, export.columns, {}))}
+        addresses = {row["id"]: row["EmailAddress"] for row in export.beside.get("requestors", ())}
         return Plan(
-            export.name, options, export.stream, columns, {}, "UTC", customs, names["users"], names["queues"], number
+            export.name,
+            options,
+            export.stream,
+            columns,
+            {},
+            "UTC",
+            customs,
+            names["users"],
+            names["queues"],
+            {name: address for name, address in addresses.items() if name not in names["users"].values()},
+            number,
         )
     columns = {ours: theirs for ours in COLUMNS if (theirs := _column_of(ours, export.columns, options.fields))}
     for needed in NEEDED:
@@ -483,8 +536,6 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         return _events(chunk, plan)
     if plan.stream == "gone":
         return _gone(chunk, plan)
-    if plan.stream == "sweep":
-        return _nothing(Verdicts(chunk, plan.file, chunk["id"]))
     return _versions(chunk, plan)
 
 
@@ -537,18 +588,26 @@ def _versions(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     ended_at = _stamp(chunk, plan, "ended_at", verdicts)
     is_deleted = source_state.str.to_lowercase().is_in(list(DELETED))
     updated_at = _stamp(chunk, plan, "updated_at", verdicts)
+    if plan.stream is None:
+        verdicts.note(
+            state == "resolved",
+            "last_resolution_only",
+            plan.columns.get("ended_at", "Resolved"),
+            source_state,
+            "The export tells the last resolution; whether it was reopened, and resolved before, is unknown",
+        )
     frame = pl.DataFrame(
         {
             "incident_id": ids,
             "title": _column(chunk, plan, "title").str.strip_chars(),
             "url": _address(chunk),
             "state": state,
-            "source_state": source_state,
+            "source_state": mapped(source_state, lambda word: IN_ENGLISH.get(word.lower(), word), pl.String()),
             "priority": priority,
             "source_priority": source_priority,
             "assignment_group": _column(chunk, plan, "assignment_group"),
             "assignee": _person(_column(chunk, plan, "assignee")),
-            "caller": _first_of(_column(chunk, plan, "caller")),
+            "caller": _first_of(_column(chunk, plan, "caller"), plan),
             "channel": channel,
             "source_channel": source_channel,
             "opened_at": opened_at,
@@ -627,13 +686,14 @@ def _person(values: pl.Series) -> pl.Series:
     return names.set(names.is_in(list(NOBODY)).fill_null(value=False), None)
 
 
-def _first_of(values: pl.Series) -> pl.Series:
-    """Give the first requestor: of an answer's list the user name, of an export's the address."""
+def _first_of(values: pl.Series, plan: Plan) -> pl.Series:
+    """Give the first requestor, by address if that is known."""
 
     def read(value: str) -> str | None:
         if value.startswith("["):
             people = json.loads(value)
-            return people[0].get("id") if people else None
+            name = people[0].get("id") if people else None
+            return plan.addresses.get(name, name) if name else None
         first = value.split(", ")[0].strip()
         address = re.search(r"<([^<>]+)>$", first)
         return address[1] if address else first or None
@@ -656,9 +716,10 @@ def _customs(chunk: pl.DataFrame, plan: Plan) -> tuple[dict[str, pl.Series], pl.
     taken = set(wanted.values())
     found: dict[str, list[str | None]] = {ours: [] for ours in CUSTOM}
     rest: list[str | None] = []
-    for row in chunk.select(*others, *(["CustomFields"] if "CustomFields" in chunk.columns else [])).iter_rows(
-        named=True
-    ):
+    nested = ["CustomFields"] if "CustomFields" in chunk.columns else []
+    # Without any column a frame has no rows.
+    for row in chunk.select(LINE, *others, *nested).iter_rows(named=True):
+        del row[LINE]
         fields = {
             custom["name"]: "\n".join(map(str, custom["values"]))
             for custom in json.loads(row.pop("CustomFields", None) or "[]")
@@ -770,9 +831,9 @@ def _events(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "new_queue": mapped(new.set(~is_queue, None), lambda id_: find_queue(id_, f"queue {id_}"), pl.String()),
             "hold_reason": mapped(new.set(~is_state, None), _hold_of(options), pl.String()),
             "master": new.str.extract(r"/ticket/(\d+)$"),
-            "actor": chunk["Creator.id"]
-            if "Creator.id" in chunk.columns
-            else pl.repeat(None, chunk.height, eager=True),
+            "actor": mapped(
+                coalesced(chunk, ("Creator.id",)), lambda name: plan.addresses.get(name, name), pl.String()
+            ),
             "is_owner": is_owner,
             "is_queue": is_queue,
             "is_priority": is_priority,
@@ -934,4 +995,4 @@ def _shown(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     named = mapped(inner["Queue.id"], lambda id_: plan.queues.get(id_, f"queue {id_}"), pl.String())
     inner = inner.with_columns(named.alias("Queue.Name"))
     columns = {ours: theirs for ours in COLUMNS if (theirs := _column_of(ours, inner.columns, {}))}
-    return _versions(inner, Plan(plan.file, plan.options, plan.stream, columns, {}, "UTC", plan.customs))
+    return _versions(inner, replace(plan, columns=columns))

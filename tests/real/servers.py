@@ -148,17 +148,23 @@ def _placed(recipes: Path, folder: Path, zone: str | None) -> Path:
 
 
 def call(method: str, url: str, body: Any = None, **headers: str) -> Any:
-    """Make one request to a server, as a user's program would."""
+    """Make one request to a server, as a user's program would; give the JSON of the answer."""
+    text = asked(method, url, body, **headers)
+    return json.loads(text) if text.strip() else None
+
+
+def asked(method: str, url: str, body: Any = None, **headers: str) -> bytes:
+    """Make one request to a server; give the answer as it came."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         url, data=data, method=method, headers={"Content-Type": "application/json", **headers}
     )
     try:
         with urllib.request.urlopen(request, timeout=120) as answer:
-            text = answer.read()
+            text: bytes = answer.read()
+            return text
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{method} {url}: {error.code} {error.read().decode(errors='replace')[:300]}") from error
-    return json.loads(text) if text.strip() else None
 
 
 def basic(user: str, password: str = "agent-password") -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alike import compared, loaded
 from conftest import ROOT
 from histories import Life, stamp, told
 from servers import Server, basic, call, command, meantime, rows, running
@@ -108,6 +109,48 @@ def pulled(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_ticket_is_told_as_it_was(pulled: Path, ledger: list[dict[str, Any]]) -> None:
     assert told(pulled, "helpdesk") == lives(ledger)
     assert rows(pulled, "select count(*) from rejected_rows") == [(0,)]
+
+
+FIELDS = CONFIGURATION[CONFIGURATION.index("[sources.helpdesk.fields]") :]
+ZONES = {"export-etl.tsv": "UTC", "export-bela.tsv": "Europe/Budapest", "export-fay.tsv": "Europe/Berlin"}
+NOT_TOLD = {
+    *("url", "opened_priority", "first_assignment_group", "is_auto_resolved", "reassignment_count", "reopen_count"),
+    *("assigned_at", "acknowledged_at", "acknowledged_on", "acknowledgement_basis", "first_contact_resolved"),
+    *("seconds_to_assign", "hours_to_assign", "seconds_to_acknowledge", "hours_to_acknowledge"),
+    *("seconds_on_hold", "hours_on_hold"),
+}
+"""What only transactions tell, and the address."""
+
+
+@pytest.fixture(scope="module")
+def exports(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files = {file: ZONES[file.name] for file in sorted((shared / "data/rt5").glob("*.tsv"))}
+    return loaded(tmp_path_factory.mktemp("exports"), "request_tracker", files, FIELDS)
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_every_export_says_what_the_pull_says(shared: Path, pulled: Path, exports: Path, name: str) -> None:
+    """In every field that both have, to the second; what the export's one stamp of resolving cannot tell is marked."""
+    found = compared(pulled, exports, shared / "data/rt5" / name)
+    closed, last = found.marked.pop("closed_without_resolving"), found.marked.pop("last_resolution_only")
+    assert found.marked == {}
+    assert found.incidents == 198
+    assert found.unknown == NOT_TOLD
+    first = ("first_resolved_at", "first_resolved_on", "seconds_to_first_resolution", "hours_to_first_resolution")
+    assert found.partly == {*first, "seconds_to_resolve", "hours_to_resolve"}
+    other = found.other
+    assert other.keys() == {
+        *(*first, "resolved_at", "resolved_on", "resolution_basis", "first_contact_basis", "attributes")
+    }
+    assert {id_ for column in ("resolved_at", "resolved_on") for id_ in other[column]} <= closed
+    assert {id_ for column in first for id_ in other[column]} <= last
+    assert len(closed) == 10
+
+
+def test_an_export_without_its_zone_asks_for_it(shared: Path, tmp_path: Path) -> None:
+    done = meantime(tmp_path, "load", str(shared / "data/rt5/export-fay.tsv"), "--as", "request_tracker", check=False)
+    assert done.returncode == 1
+    assert "name it with --timezone or the key `timezone`" in done.stderr
 
 
 def test_a_reader_of_two_queues_gets_theirs_whole(server: Server, ledger: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -252,3 +295,58 @@ def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, le
     content = rows(pulled, "select * from incidents order by all")
     meantime(pulled, "rebuild")
     assert rows(pulled, "select * from incidents order by all") == content
+
+
+def part_of(life: Life) -> tuple[Any, ...]:
+    """What of a life a reader can know who may not see users and all queues."""
+    return life.opened, life.state, life.holds, life.reopenings, life.first_resolved, life.resolved
+
+
+def test_what_comes_into_sight_or_is_shredded_is_found(
+    server: Server, ledger: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A ticket moved into a queue that the reader may see had a life before; a shredded one leaves no transaction."""
+    text = CONFIGURATION.replace("token = {{", 'user = "etlpart"\npassword = {{')
+    folder = configured(tmp_path / "part", server, text)
+    at = datetime(2026, 5, 17, 8)
+    server.clock(at)
+    meantime(folder, "refresh", HELPDESK_TOKEN="agent-password")
+    known = lives(ledger)
+    hidden = sorted(
+        (
+            id_
+            for id_, life in known.items()
+            if life.group == "HR Confidential" and life.excluded is None and life.holds
+        ),
+        key=int,
+    )
+    moved = hidden[0]
+    before = told(folder, "helpdesk")
+    assert moved not in before
+    shredded = next(id_ for id_, life in before.items() if life.resolved)
+    path = f"{server.url}/REST/2.0/ticket/{moved}"
+    call("PUT", path, {"Queue": "Network"}, **basic("anna"))
+    shred = ["rt-shredder-5", "--force", "--sqldump", str(tmp_path / "shredded.sql")]
+    settings = {"RT_SITE_CONFIG": f"{server.folder}/RT_SiteConfig.pm", "RT_SITE_CONFIG_DIR": f"{server.folder}/site.d"}
+    shred += ["--plugin", f"Tickets=query,id = {shredded}"]
+    subprocess.run(shred, env={**os.environ, **settings}, check=True, capture_output=True)
+    server.clock(at + timedelta(hours=25))
+    meantime(folder, "refresh", HELPDESK_TOKEN="agent-password")
+    found = told(folder, "helpdesk")
+    assert part_of(found[moved]) == part_of(known[moved])
+    assert [id_ for id_, life in found.items() if life.excluded == "deleted" != before.get(id_, life).excluded] == [
+        shredded
+    ]
+    gone = f"select deleted_at_source from incidents where incident_id = '{shredded}'"
+    assert rows(folder, gone) == [(at + timedelta(hours=25),)]
+
+
+def test_another_zone_and_another_history(server: Server, tmp_path: Path) -> None:
+    """A server whose users are in New York unless they say otherwise, a reader in Tokyo, and other calls."""
+    server.restart(RT_TZ="America/New_York")
+    made = server.load(23, 20)
+    folder = configured(tmp_path / "zone", server, CONFIGURATION.replace("token = {{", 'user = "chen"\npassword = {{'))
+    meantime(folder, "refresh", HELPDESK_TOKEN="agent-password")
+    expected = lives(made)
+    assert len(expected) == 20
+    assert told(folder, "helpdesk", expected) == expected
