@@ -156,6 +156,8 @@ PLAIN = (
 )
 """Fields that are taken as they are."""
 
+Pages = Callable[[Any], Iterable[Page]]
+
 BUILT_IN = (TRACKER, AUTHOR, VERSION_AIMED_AT, *COLUMNS.values())
 """What a configured field may name by any of its names."""
 
@@ -295,33 +297,58 @@ def fetch(pull: Pull) -> None:
     """
     client = _client(pull)
     asked = _filter(pull)
+
+    def keep(stream: str, pages: Pages) -> None:
+        pull.keep(stream, lambda start: _as_ourselves(client, pages, start))
+
     _who(client)
     pull.keep("site", lambda _: [Page([{"url": pull.access.url}], "the configured url", None)])
-    pull.keep("statuses", lambda _: _whole(client, "issue_statuses.json", "issue_statuses"))
-    pull.keep("priorities", lambda _: _whole(client, "enumerations/issue_priorities.json", "issue_priorities"))
-    pull.keep(
+    keep("statuses", lambda _: _whole(client, "issue_statuses.json", "issue_statuses"))
+    keep("priorities", lambda _: _whole(client, "enumerations/issue_priorities.json", "issue_priorities"))
+    keep(
         "projects",
         lambda start: by_offset(client, "projects.json", {}, "projects", size=PAGE, total=_total, start=start),
     )
-    pull.keep("issues", lambda start: _changed(pull, client, asked, start))
+    keep("issues", lambda start: _changed(pull, client, asked, start))
     duplicates = set(pull.state.get("duplicates", ()))
     for issue in pull.kept("issues"):
         (duplicates.add if _is_duplicate(issue) else duplicates.discard)(issue["id"])
     if pull.sweep_is_due:
-        pull.keep("sweep", lambda start: _swept(client, asked, start))
+        keep("sweep", lambda start: _swept(client, asked, start))
         pairs = {int(issue["id"]): _is_duplicate(issue) for issue in pull.kept("sweep")}
         known = {int(id_) for id_ in pull.known()}
         found = {int(issue["id"]) for issue in pull.kept("issues")}
-        now = {id_ for id_, is_duplicate in pairs.items() if is_duplicate}
+        # Of an issue that was read in this pull a second reading would be of the same age: the next sweep compares it.
+        now = {id_ for id_, is_duplicate in pairs.items() if is_duplicate and id_ not in found} | (duplicates & found)
         # What the reader was allowed to see only since the last sweep, and what became a duplicate or is none any more.
         fresh = sorted((pairs.keys() - known - found) | ((now ^ duplicates) & pairs.keys()))
         missing = sorted(known - pairs.keys() - found)
-        pull.keep("fresh", lambda start: _details(pull, client, [{"id": id_} for id_ in fresh], start))
-        pull.keep("gone", lambda start: _details(pull, client, [{"id": id_} for id_ in missing], start, left=True))
+        keep("fresh", lambda start: _details(pull, client, [{"id": id_} for id_ in fresh], start))
+        keep("gone", lambda start: _details(pull, client, [{"id": id_} for id_ in missing], start, left=True))
         duplicates = now
         pull.swept()
     pull.carry(**_watermark(pull), duplicates=sorted(duplicates))
-    pull.keep("people", lambda start: _people(pull, client, start))
+    keep("people", lambda start: _people(pull, client, start))
+
+
+def _as_ourselves(client: Client, pages: Pages, start: Any) -> Iterator[Page]:
+    """Take a page only if the key of its requests still counts afterwards.
+
+    When a key ends, Redmine answers an anonymous user from then on, who sees less, without any error. Only the question
+    who we are is refused, and the client then reads the secret again: with another key the page is asked for anew.
+    """
+    found, resume = iter(pages(start)), start
+    while True:
+        sent = client.authentication.headers(client)
+        page = next(found, None)
+        if page is None:
+            return
+        _who(client)
+        if client.authentication.headers(client) == sent:
+            yield page
+            resume = page.resume
+        else:
+            found = iter(pages(resume))
 
 
 def _filter(pull: Pull) -> dict[str, str]:
@@ -359,8 +386,6 @@ def _changed(pull: Pull, client: Client, asked: Mapping[str, str], start: Any) -
         client, ask, "issues", lambda issue: issue["updated_on"], identity=lambda issue: issue["id"], start=start
     )
     for page in pages:
-        # An answer to an anonymous user would be a shorter one, no error.
-        _who(client)
         wanted = [issue for issue in page.records if settled.get(str(issue["id"])) != issue["updated_on"]]
         found = itertools.chain.from_iterable(part.records for part in _details(pull, client, wanted, None))
         yield page._replace(records=list(found))
@@ -402,15 +427,17 @@ def _details(
             return [{**issue, "gone": answer.status, "asked_at": f"{pull.as_of:%Y-%m-%dT%H:%M:%SZ}"}]
         return [{**answer.document["issue"], **({"left_the_filter": True} if left else {})}]
 
-    return by_one(
-        client,
-        issues,
-        lambda issue: (f"issues/{issue['id']}.json", INCLUDED),
-        record,
-        start=start,
-        at_once=AT_ONCE,
-        forbidden=True,
-    )
+    for at in range(int(start or 0), len(issues), PAGE):
+        asked = by_one(
+            client,
+            issues[at : at + PAGE],
+            lambda issue: (f"issues/{issue['id']}.json", INCLUDED),
+            record,
+            at_once=AT_ONCE,
+            forbidden=True,
+        )
+        answers = list(asked)
+        yield Page([row for page in answers for row in page.records], answers[0].request, at + PAGE)
 
 
 def _swept(client: Client, asked: Mapping[str, str], start: Any) -> Iterator[Page]:
@@ -430,7 +457,6 @@ def _swept(client: Client, asked: Mapping[str, str], start: Any) -> Iterator[Pag
 
     pages = by_key(client, ask, "issues", lambda issue: issue["id"], identity=lambda issue: issue["id"], start=start)
     for page in pages:
-        _who(client)
         kept = [{"id": issue["id"], "relations": issue.get("relations", [])} for issue in page.records]
         yield page._replace(records=kept)
 
@@ -560,7 +586,8 @@ def _tell(row: Mapping[str, Any], plan: Plan, history: History) -> None:
     id_ = row["id"]
     if row.get("gone") in ("404", "410"):
         history.add(id_, f"{id_}-gone", instant(row["asked_at"]), "deleted")
-    if row.get("created_on") is None:
+    if row.get("gone") is not None:
+        # How it began follows from its journals, which nobody shows any more.
         return
     words: dict[str, tuple[str, Callable[[str], object], Iterable[str], Sequence[object]]] = {
         "state": ("status", lookup(STATUS, plan.options.status), STATUS, STATES),

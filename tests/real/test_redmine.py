@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alike import compared, loaded
 from conftest import ROOT
 from histories import Life, stamp, told
-from servers import Server, call, command, meantime, rows, running
+from servers import Server, asked, call, command, meantime, rows, running
 
 STATES = {1: "new", 2: "in_progress", 3: "resolved", 4: "on_hold", 5: "closed", 6: "cancelled", 7: "on_hold"}
 NAMES = {
@@ -104,6 +105,56 @@ def pulled(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_issue_is_told_as_it_was(pulled: Path, there: dict[str, Life]) -> None:
     assert told(pulled, "helpdesk") == there
     assert rows(pulled, "select count(*) from rejected_rows") == [(0,)]
+
+
+FIELDS = CONFIGURATION[CONFIGURATION.index("[sources.helpdesk.fields]") :]
+ZONES = {
+    "export-en-utf8.csv": "UTC",
+    "export-en-default.csv": "UTC",
+    "export-de-utf8.csv": "Europe/Berlin",
+    "export-de-default.csv": "Europe/Berlin",
+    "export-tokyo-utf8.csv": "Asia/Tokyo",
+}
+NOT_TOLD = {
+    *("url", "opened_priority", "first_assignment_group", "is_auto_resolved", "reassignment_count", "reopen_count"),
+    *("assigned_at", "acknowledged_at", "acknowledged_on", "acknowledgement_basis", "first_contact_resolved"),
+    *("first_resolved_at", "first_resolved_on", "seconds_to_assign", "hours_to_assign"),
+    *("seconds_to_acknowledge", "hours_to_acknowledge", "seconds_to_resolve", "hours_to_resolve"),
+    *("seconds_to_first_resolution", "hours_to_first_resolution", "seconds_on_hold", "hours_on_hold"),
+}
+"""What only journals tell, and the address."""
+OTHERWISE = {"resolved_at", "resolved_on", "resolution_basis", "first_contact_basis", "attributes"}
+"""What an export knows from closing alone, the words that say so, and what is left over, which it calls otherwise."""
+
+
+@pytest.fixture(scope="module")
+def exports(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files = {file: ZONES[file.name] for file in sorted((shared / "data/redmine").glob("*.csv"))}
+    return loaded(tmp_path_factory.mktemp("exports"), "redmine", files, FIELDS)
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_every_export_says_what_the_pull_says(shared: Path, pulled: Path, exports: Path, name: str) -> None:
+    """In every field that both have, to the minute; a resolution that the export does not have is marked."""
+    found = compared(pulled, exports, shared / "data/redmine" / name, to_the_minute=True)
+    closed = found.marked.pop("closed_without_resolving")
+    lost = found.marked.pop("lost_characters", set())
+    assert found.marked == {}
+    assert found.incidents == 198
+    assert found.unknown == NOT_TOLD
+    assert found.partly == set()
+    other = found.other
+    assert other.keys() - {"title", "assignee"} == OTHERWISE
+    assert {id_ for column in ("resolved_at", "resolved_on", "resolution_basis") for id_ in other[column]} <= closed
+    assert {*other.get("title", ()), *other.get("assignee", ())} <= lost
+    assert ("default" in name) == bool(lost)
+
+
+def test_an_export_without_its_zone_asks_for_it(shared: Path, tmp_path: Path) -> None:
+    file = shared / "data/redmine/export-en-utf8.csv"
+    done = meantime(tmp_path, "load", str(file), "--as", "redmine", check=False)
+    assert done.returncode == 1
+    assert "name it with --timezone or the key `timezone`" in done.stderr
 
 
 def test_a_reader_of_two_projects_gets_theirs_whole(server: Server, there: dict[str, Life], tmp_path: Path) -> None:
@@ -237,12 +288,25 @@ def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, le
     assert rows(pulled, "select * from incidents order by all") == content
 
 
+USERS = {"dora": "America/New_York", "emil": "Asia/Kolkata", "bela": "Europe/Budapest", "fay": "Europe/Berlin"}
+"""Who exports, and the zone in the user's settings; Fay's language is German."""
+
+
 def test_another_zone_and_another_history(tmp_path: Path) -> None:
-    """A server whose own clock is in New York, over the day on which it goes forward, and other calls."""
+    """A server whose own clock is in New York, over the day on which it goes forward, other calls, and their exports."""
     with running("redmine", zone="America/New_York") as server:
         made = server.load(23, 25, str(server.folder / "keys.json"))
+        expected = {id_: life for id_, life in lives(server, made).items() if life.excluded != "deleted"}
         folder = configured(tmp_path / "zone", server)
         meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
-        expected = {id_: life for id_, life in lives(server, made).items() if life.excluded != "deleted"}
-        assert told(folder, "helpdesk") == expected
-        assert len(expected) > 20
+        listed = f"{server.url}/issues.csv?status_id=*&c[]=all_inline&encoding=UTF-8"
+        files = {tmp_path / f"{login}.csv": zone for login, zone in USERS.items()}
+        for file in files:
+            file.write_bytes(asked("GET", listed, **{"X-Redmine-API-Key": server.token(file.stem)}))
+    assert told(folder, "helpdesk") == expected
+    assert len(expected) > 20
+    (tmp_path / "exports").mkdir()
+    exports = loaded(tmp_path / "exports", "redmine", files, FIELDS)
+    for file in files:
+        found = compared(folder, exports, file, to_the_minute=True)
+        assert (found.other.keys(), found.unknown, found.partly) == (OTHERWISE, NOT_TOLD, set())
