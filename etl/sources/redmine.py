@@ -524,6 +524,9 @@ def prepare(export: Export, options: Options) -> Plan:
     where = f"{options.source}: {export.name}"
     is_file = export.stream is None
     fields = {ours: _labels(options.fields.get(ours), usual) for ours, usual in FIELDS.items()}
+    if is_file:
+        # A message names what a person sees.
+        fields = {ours: (*labels[1:], *labels[:1]) for ours, labels in fields.items()}
     if is_file and options.timezone is None:
         raise SourceError(
             f"{where}: the export's stamps are in the zone of the Redmine user who made it, and do not say which; name it "

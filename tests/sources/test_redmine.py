@@ -60,6 +60,21 @@ def test_a_configured_field_that_the_export_lacks_is_an_error(tmp_path: Path) ->
         export(tmp_path, timezone="UTC", fields={"impackt": "Impact"})
 
 
+def test_an_export_in_another_language_is_read_once_its_columns_are_named(tmp_path: Path) -> None:
+    french = "#,Projet,Statut,Sujet,Créé\n7,Réseau,Nouveau,Panne,13/03/2026 06:04\n".encode()
+    with pytest.raises(SourceError) as error:
+        export(tmp_path, french, timezone="Europe/Paris")
+    assert str(error.value) == (
+        "desk: issues.csv: no column for state (looked for 'Status'); the file has #, Projet, Statut, Sujet, Créé; name it "
+        "under [sources.desk.fields]"
+    )
+    named = {"state": "Statut", "opened_at": "Créé", "title": "Sujet", "assignment_group": "Projet"}
+    found = export(tmp_path, french, timezone="Europe/Paris", fields=named, status={"Nouveau": "new"})
+    assert found.versions.select("incident_id", "state", "title", "assignment_group", "opened_at").rows() == [
+        ("7", "new", "Panne", "Réseau", datetime(2026, 3, 13, 5, 4))
+    ]
+
+
 def test_characters_that_the_encoding_lacks_are_marked(tmp_path: Path) -> None:
     lossy = EXPORT.decode("utf-8-sig").replace("Mail is down", "Wi‑Fi is down").encode("latin-1", "replace")
     found = export(tmp_path, lossy, timezone="Europe/Berlin")
