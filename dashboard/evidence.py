@@ -254,7 +254,9 @@ def _beside(one: Kpi, sums: _Sums, wide: pl.DataFrame, days: intervals.Array) ->
     found = dict.fromkeys(BESIDE, nothing)
     with np.errstate(all="ignore"):
         if one.statistic == "count":
-            return found | _of_days(sums, n, days)
+            by_weekday = [sums[f"on{weekday}"] for weekday in range(1, 8)]
+            error, m = intervals.count_error(n, by_weekday, np.nan_to_num(sums["nn"]), days)
+            return found | {"error": error, "m": m}
         total, clusters = sums["s"], (sums["days"], sums["ss"], sums["sn"], sums["nn"])
         if one.statistic == "ratio":
             rate = total / sums["w"]
@@ -276,17 +278,6 @@ def _beside(one: Kpi, sums: _Sums, wide: pl.DataFrame, days: intervals.Array) ->
             return found | {"m": n / deff}
         limits = intervals.wilson(mean, n, deff)
         return found | {"low": limits.low, "high": limits.high, "m": n / deff}
-
-
-def _of_days(sums: _Sums, n: intervals.Array, days: intervals.Array) -> dict[str, intervals.Array]:
-    """Standard error of a count from how days of the same weekday differ, at least that of independent arrivals."""
-    weekly = sum(sums[f"on{weekday}"] ** 2 for weekday in range(1, 8)) / (days / 7)
-    overall = n**2 / days
-    enough = days >= 14
-    spare = np.where(enough, days - 7, days - 1)
-    between = np.nan_to_num(sums["nn"]) - np.where(enough, weekly, overall)
-    variance = np.maximum(between / np.maximum(spare, 1), n / days)
-    return {"error": np.where(days >= 2, np.sqrt(days * variance), np.nan), "m": spare + 1}
 
 
 def ranked(rows: str, keys: Sequence[str], types: Sequence[str], members: Sequence[Kpi], kept: str, groups: int) -> str:

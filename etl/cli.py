@@ -718,9 +718,12 @@ def checkout(settings: Settings, *, file: Path) -> None:
 @everywhere
 @click.pass_obj
 def export(settings: Settings, *, folder: Path, format_: str) -> None:
-    """Write incidents, events and KPI tables to DIR for other tools."""
+    """Write incidents, events and KPI tables, with the intervals of each KPI by month, to DIR for other tools."""
+    from dashboard import exported  # the pipeline's commands do not need the dashboard
+
     for file in published.export(settings.data, folder, format_):
         click.echo(f"{file}")
+    click.echo(f"{exported.write(settings.data, folder, format_)}")
 
 
 def _write_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], format_: str) -> None:

@@ -268,7 +268,8 @@ def test_an_export_holds_incidents_events_and_kpis(
     assert (code, errors) == (0, "")
     names = ["incidents", "incident_events", "incident_segments", "incident_links", "data_issues", "rejected_rows"]
     names += ["refresh_runs", "sources", "kpi_catalog", "kpi_daily", "kpi_monthly"]
-    assert out.splitlines() == [*(f"{folder}/{name}.{format_}" for name in names), f"{folder}/about.json"]
+    names_and_about = [*(f"{name}.{format_}" for name in names), "about.json", f"kpi_monthly_intervals.{format_}"]
+    assert out.splitlines() == [f"{folder}/{name}" for name in names_and_about]
     read = str(folder / f"incidents.{format_}").replace("'", "''")
     assert duckdb.sql(f"select incident_id, hours_to_resolve from '{read}' order by all").fetchall() == [
         ("INC0000001", 1.0),

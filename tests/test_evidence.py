@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
-from dashboard import query
+from dashboard import exported, query
 from etl import catalog
 
 FLOWS = tuple(kpi for kpi in catalog.kpis() if kpi.fact == "incidents")
@@ -149,6 +150,22 @@ def test_the_number_is_its_parts(warehouse: query.Warehouse) -> None:
         else:
             expected = len(x) if kpi.statistic == "count" else x.mean() / scale
         assert value == pytest.approx(expected, rel=1e-12), kpi.name
+
+
+def test_an_export_has_the_values_of_the_monthly_view_with_the_limits_of_the_query(
+    sample: Path, warehouse: query.Warehouse, tmp_path: Path
+) -> None:
+    found = pl.read_parquet(exported.write(sample, tmp_path, "parquet"))
+    view = warehouse.frame("select * from kpi.monthly").unpivot(
+        index=["period", "dimension", "member"], variable_name="kpi", value_name="viewed"
+    )
+    both = found.join(view, on=["period", "dimension", "member", "kpi"], how="left", nulls_equal=True)
+    assert both.height == found.height > 5000
+    assert both["value"].to_list() == pytest.approx(both["viewed"].to_list(), rel=1e-12)
+    asked = query.values(warehouse, ["mttr_median"], by=["priority"], grain="month").filter(pl.col("n") > 0)
+    kept = found.filter((pl.col("dimension") == "priority") & (pl.col("kpi") == "mttr_median"))
+    assert kept.select("value", "n", "low", "high").rows() == asked.select("value", "n", "low", "high").rows()
+    assert (tmp_path / "kpi_monthly_intervals.parquet").is_file()
 
 
 def test_there_are_kpis_of_every_statistic() -> None:

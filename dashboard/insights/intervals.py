@@ -6,6 +6,7 @@ the variance is larger than if incidents were independent of each other: n/deff 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,29 @@ def ratio_variance(
         ratio = total / weight
         v = days / (days - 1) * np.maximum(s2 - 2 * ratio * sw + ratio**2 * w2, 0) / weight**2
     return np.where(days >= 2, by_days(weight, w2) * v, np.nan)
+
+
+def count_error(
+    total: ArrayLike, by_weekday: Sequence[ArrayLike], squares: ArrayLike, days: ArrayLike
+) -> tuple[Array, Array]:
+    """Standard error of a count, and how many days it is known from: from how days of the same weekday differ.
+
+    It is at least that of independent arrivals. Below two weeks all days are taken as alike.
+
+    Args:
+        total: counted over all days.
+        by_weekday: counted on each of the seven weekdays.
+        squares: the squared counts of the days, added up.
+        days: how many days there are, those without any too.
+    """
+    total, squares, days = _floats(total, squares, days)
+    with np.errstate(all="ignore"):
+        weekly = sum(np.asarray(one, dtype=np.float64) ** 2 for one in by_weekday) / (days / 7)
+        enough = days >= 14
+        spare = np.where(enough, days - 7, days - 1)
+        between = squares - np.where(enough, weekly, total**2 / days)
+        variance = np.maximum(between / np.maximum(spare, 1), total / days)
+    return np.where(days >= 2, np.sqrt(days * variance), np.nan), spare + 1
 
 
 def wilson(rate: ArrayLike, n: ArrayLike, deff: ArrayLike = 1.0) -> Interval:
