@@ -99,6 +99,9 @@ def between(low: float | None, high: float | None, kind: str, scale: str | None 
     >>> said = between(3.94, 4.58, "hours"), between(0.2, 0.315, "share"), between(None, 9.0, "hours")
     >>> [one.replace(GAP, " ") for one in said]
     ['3.9 to 4.6 h', '20 to 31.5 %', 'at most 9.0 h']
+    >>> said = between(30.94, 31.12, "hours"), between(0.401, 0.4014, "share"), between(0.38, 0.43, "number")
+    >>> [one.replace(GAP, " ") for one in said]
+    ['30.9 to 31.1 h', '40.10 to 40.14 %', '0.38 to 0.43']
     """
     if kind == "hours" and scale is None:
         scale = scale_of(high if high is not None else low or 0.0)
@@ -109,8 +112,18 @@ def between(low: float | None, high: float | None, kind: str, scale: str | None 
     if low is None or high is None:
         return f"at least{GAP}{say(low)}" if low is not None else f"at most{GAP}{say(high)}" if high is not None else ""
     first, last = say(low), say(high)
+    if first == last and low < high:
+        first, last = _told_apart(low, high, kind, scale)
     unit = last.rpartition(GAP)[2] if GAP in last else ""
     return f"{first.removesuffix(f'{GAP}{unit}') if unit else first} to {last}"
+
+
+def _told_apart(low: float, high: float, kind: str, scale: str | None) -> tuple[str, str]:
+    """Say two numbers with as many decimals as tell them apart, three at most."""
+    factor = 1 / hours_of(scale) if scale else 100.0 if kind == "share" else 1.0
+    unit = f"{GAP}{scale}" if scale else f"{GAP}%" if kind == "share" else ""
+    said = [(f"{low * factor:,.{digits}f}{unit}", f"{high * factor:,.{digits}f}{unit}") for digits in (1, 2, 3)]
+    return next((pair for pair in said if pair[0] != pair[1]), said[-1])
 
 
 def day(when: date, *, year: bool = True) -> str:
