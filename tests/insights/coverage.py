@@ -308,7 +308,7 @@ def main() -> None:
             ):
                 heads.append((name, n))
                 for what, one in every(draw):
-                    shown = "" if one.shown > 0.9995 else f" ({one.shown:.0%})"
+                    shown = "" if one.shown >= 0.995 else f" ({one.shown:.0%})"
                     rows.setdefault(what, {})[name, n] = f"{one.held * 100:.1f} ± {one.error * 100:.1f}{shown}"
         for name in dict.fromkeys(name for name, _ in heads):
             lines += [f"| {name} | " + " | ".join(f"n = {n}" for n in SIZES) + " |", "| --- |" + " --- |" * len(SIZES)]
