@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
-from dashboard.query import Scope, Warehouse
+import polars as pl
+
+from dashboard import periods, query
+from dashboard.insights import signals
+from dashboard.periods import Bucket
+from dashboard.query import SQL, Kpi, Scope, Warehouse
+
+DAY = timedelta(days=1)
+KINDS = {"rate": "rate", "count": "count", "quantile 0.5": "duration", "quantile 0.9": "duration"}
+"""What a KPI makes of what each incident adds -> the kind of its chart; a quantile is watched by what it is taken from."""
+FINE = 10_000
+"""Logarithms are summed as whole ten-thousandths: exact, however many threads add them up."""
 
 
 class KnownChange(NamedTuple):
@@ -31,3 +43,150 @@ def known_changes(warehouse: Warehouse, scope: Scope) -> list[KnownChange]:
         is_all_of_it = all(name in chosen and chosen[name] <= members for name, members in parts.items())
         found.append(KnownChange(row["annotated_on"], row["text"], row["splits_baseline"] and is_all_of_it))
     return found
+
+
+class Watched(NamedTuple):
+    """A KPI's control chart, and how often its rules signal though nothing changed."""
+
+    name: str
+    kind: str
+    grain: str
+    chart: signals.Chart
+    splits: tuple[KnownChange, ...]
+    """Known changes that split the baseline."""
+    false_alarms: tuple[float, float]
+    """Simulated: where periods are independent, and where they resemble their neighbours as these do."""
+
+
+def kind(one: Kpi) -> str | None:
+    """Say what kind of chart watches a KPI; None for a quotient of two sums, which has none."""
+    if one.fact == "incident_days":
+        return "single"
+    if one.statistic == "mean":
+        return "duration" if one.unit == "hours" else "mean"
+    return KINDS.get(one.statistic)
+
+
+def watched(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) -> dict[str, Watched]:
+    """Judge the last comparable period of a scope, for each KPI that has a chart.
+
+    The baseline comes before the scope's days, as far as there is enough of it, and after the last known change that
+    splits it.
+    """
+    if grain not in periods.GRAINS:
+        raise query.QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}")
+    first, last = warehouse.first_day, warehouse.last_day
+    kinds = {name: its for name in dict.fromkeys(names) if (its := kind(query.kpi(warehouse, name)))}
+    if first is None or last is None or not kinds:
+        return {}
+    tested_from, until = max(scope.since or first, first), min(scope.until or last, last)
+    reach = scope.within(max(_before(tested_from, grain, signals.MOST[grain]), first), until)
+    splits = tuple(change for change in known_changes(warehouse, scope) if change.splits)
+    days = [change.day for change in splits]
+    found = {}
+    for name, history in _histories(warehouse, kinds, reach, grain, days).items():
+        chart = signals.chart(history, kinds[name], grain, tested_from, days)
+        alarms = signals.false_alarms(kinds[name], grain, chart.baseline)
+        found[name] = Watched(name, kinds[name], grain, chart, splits, alarms)
+    return {name: found[name] for name in kinds}
+
+
+def _before(day: date, grain: str, count: int) -> date:
+    """Give the first day of the period that is so many periods before that of a day."""
+    first = periods.start(day, grain)
+    for _ in range(count):
+        if first == date.min:
+            break
+        first = periods.start(first - DAY, grain)
+    return first
+
+
+def _histories(
+    warehouse: Warehouse, kinds: dict[str, str], reach: Scope, grain: str, splits: Sequence[date]
+) -> dict[str, pl.DataFrame]:
+    """Give each KPI's history: one row per period, those without incidents too, and whether it may be compared."""
+    extents = query.extents(warehouse, reach)
+    grids = {name: _grid(query.kpi(warehouse, name), reach, grain, extents) for name in kinds}
+    groups: dict[str, list[Kpi]] = {}
+    stocks = []
+    for name in kinds:
+        one = query.kpi(warehouse, name)
+        if not signals.may_suffice(grids[name], grain, splits):
+            # Nothing will be said of it: nothing is asked.
+            continue
+        if kinds[name] == "single":
+            stocks.append(name)
+        else:
+            groups.setdefault(one.counted_on, []).append(one)
+    told = {}
+    for counted_on, members in groups.items():
+        wide = _sums(warehouse, counted_on, members, kinds, reach, grain)
+        for one in members:
+            told[one.name] = _moments(wide, one.name, FINE if kinds[one.name] == "duration" else 1)
+    if stocks:
+        values = query.values(warehouse, stocks, reach, grain=grain, limits=False)
+        for name in stocks:
+            own = values.filter(pl.col("kpi") == name)
+            told[name] = own.select(since="period", n="n", mean="value", deviation=pl.lit(None, pl.Float64))
+    return {name: _told(grid, told.get(name)) for name, grid in grids.items()}
+
+
+def _sums(
+    warehouse: Warehouse, counted_on: str, members: Sequence[Kpi], kinds: dict[str, str], reach: Scope, grain: str
+) -> pl.DataFrame:
+    """Sum what each incident adds, and its square, over each period: one scan for the KPIs of one day."""
+    summed = []
+    for one in members:
+        each = f"kpi.{one.name}_each(i)"
+        if kinds[one.name] == "duration":
+            # greatest() would take a null for nothing, and count it.
+            each = f"round({FINE} * ln(1 + case when {each} < 0 then 0 else {each} end / 60))"
+        summed.append(f'count({each}) as "{one.name}.n"')
+        if kinds[one.name] != "count":
+            summed.append(f'sum(({each})::bigint)::double as "{one.name}.s"')
+        if kinds[one.name] in signals.ADDING:
+            summed.append(f'sum(({each})::bigint * ({each})::bigint)::double as "{one.name}.ss"')
+    text = (
+        (SQL / "watched.sql")
+        .read_text(encoding="utf-8")
+        .replace("i.counted_on", f"i.{counted_on}")
+        .replace("-- and what is read", "".join(f", i.{name}" for name in query.needed(warehouse, members)))
+        .replace("-- and the sums", "".join(f", {one}" for one in summed))
+    )
+    return query.within(warehouse, text, reach, {"grain": grain})
+
+
+def _moments(wide: pl.DataFrame, name: str, scale: int) -> pl.DataFrame:
+    n = pl.col(f"{name}.n").cast(pl.Float64)
+    s, ss = (pl.col(f"{name}.{part}") if f"{name}.{part}" in wide.columns else None for part in ("s", "ss"))
+    nothing = pl.lit(None, pl.Float64)
+    mean = nothing if s is None else s / n / scale
+    spread = nothing if s is None or ss is None else ((ss - s * s / n).clip(lower_bound=0) / (n - 1)).sqrt() / scale
+    return wide.select("since", n=pl.col(f"{name}.n").cast(pl.Int64), mean=mean, deviation=spread)
+
+
+def _grid(one: Kpi, reach: Scope, grain: str, extents: list[periods.Extent]) -> pl.DataFrame:
+    assert reach.since is not None
+    assert reach.until is not None
+    buckets = periods.buckets(reach.since, reach.until, grain)
+    return pl.DataFrame(
+        {
+            "since": [bucket.since for bucket in buckets],
+            "days": [(bucket.until - bucket.since).days + 1 for bucket in buckets],
+            "is_comparable": [_is_comparable(bucket, one, reach, extents) for bucket in buckets],
+        },
+        schema={"since": pl.Date, "days": pl.Int64, "is_comparable": pl.Boolean},
+    )
+
+
+def _told(grid: pl.DataFrame, told: pl.DataFrame | None) -> pl.DataFrame:
+    if told is None:
+        nothing = pl.lit(None, pl.Float64)
+        return grid.with_columns(n=pl.lit(0, pl.Int64), mean=nothing, deviation=nothing)
+    return grid.join(told, on="since", how="left", maintain_order="left").with_columns(pl.col("n").fill_null(0))
+
+
+def _is_comparable(bucket: Bucket, one: Kpi, reach: Scope, extents: list[periods.Extent]) -> bool:
+    assert reach.until is not None
+    judged = periods.judged(bucket, extents, one.name, one.counted_at)
+    return judged.status == "complete" and bucket.until <= reach.until

@@ -9,7 +9,21 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, doubting, figures, filters, fitness, periods, query, reasons, sentences, why, words
+from dashboard import (
+    charts,
+    doubting,
+    figures,
+    filters,
+    fitness,
+    judging,
+    periods,
+    query,
+    reasons,
+    sentences,
+    why,
+    words,
+)
+from dashboard.control import Watched
 from dashboard.insights import search
 from dashboard.view import View
 
@@ -128,18 +142,19 @@ def nothing_matches(here: View) -> None:
 
 def tiles(here: View, names: Sequence[str], key: str) -> None:
     """Set tiles side by side, two by two on a phone."""
+    watched = here.watched(names)
     with st.grid(4, min_column_width=150, gap="small"):
         for name in names:
             with st.container(border=True, gap="xxsmall", key=f"tile-{key}-{name}", height="stretch"):
-                _tile(here, name)
+                _tile(here, name, watched.get(name))
     reasons = {here.reading(name).reason for name in names}
     if len(reasons) == 1 and (reason := reasons.pop()):
         st.caption(f"Not compared with the days before: {words.plain(reason)}.")
 
 
-def _tile(here: View, name: str) -> None:
+def _tile(here: View, name: str, watched: Watched | None) -> None:
     reading, kpi = here.reading(name), here.kpi(name)
-    st.markdown(words.plain(SHORT.get(name, kpi.title)), help=_help(here, name, reading))
+    st.markdown(words.plain(SHORT.get(name, kpi.title)), help=_help(here, name, reading, watched))
     big, small = reading, ""
     label = kpi.title
     if name in COMPANIONS:
@@ -155,7 +170,7 @@ def _tile(here: View, name: str) -> None:
     else:
         with st.container(key=f"few-{name}"):
             st.metric(label, words.value(big.value, big.kind), label_visibility="collapsed")
-    _under(here, name, small, big)
+    _under(here, name, small, big, watched)
 
 
 def _sure(reading: sentences.Reading) -> str:
@@ -184,7 +199,7 @@ def _beside(here: View, name: str) -> list[str]:
     return [f"{words.number(n)} {what}" for what, n in said.items() if n]
 
 
-def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
+def _under(here: View, name: str, small: str, big: sentences.Reading, watched: Watched | None) -> None:
     limits = sentences.interval(big)
     if not big.has_value:
         limits = sentences.amount(big)
@@ -193,19 +208,33 @@ def _under(here: View, name: str, small: str, big: sentences.Reading) -> None:
     for line in (limits, small):
         st.caption(words.plain(line) if line else words.GAP)
     st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
-    st.caption(words.plain(sentences.verdict(big)) or words.GAP)
+    _judge(big, watched)
     st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
     points = here.points(name)
     if any(point.value is not None for point in points):
         draw(charts.sparkline(points, here.colours), figures.finding(here.kpi(name).title, points, here.kind(name)))
 
 
-def _help(here: View, name: str, reading: sentences.Reading) -> str:
+def _judge(reading: sentences.Reading, watched: Watched | None) -> None:
+    """Say whether it changed, and whether the last complete period is out of the ordinary: by word, not by colour."""
+    said, is_signal = judging.verdict(watched), watched is not None and watched.chart.verdict.is_signal
+    # What the interval of a change calls normal variation is none where there is a signal.
+    if sentences.is_change(reading) or (sentences.verdict(reading) and not judging.is_said(watched)):
+        st.caption(words.plain(sentences.verdict(reading)))
+    if is_signal:
+        st.markdown(f":small[**{words.plain(said)}**]")
+    else:
+        st.caption(words.plain(said))
+
+
+def _help(here: View, name: str, reading: sentences.Reading, watched: Watched | None) -> str:
     kpi = here.kpi(name)
+    told = judging.why(watched, charts.Unit(here.kind(name), kpi.title))
+    told = f"\n\n{words.plain(told)}" if told else ""
     why = f"\n\nNot compared: {words.plain(reading.reason)}." if reading.reason else ""
     return (
         f"{words.plain(kpi.description)}\n\nn {words.number(reading.n)}, {words.plain(here.span)}, counted at "
-        f"{words.plain(kpi.counted_at)}.{why}\n\n[Definition and SQL](definitions#{name})"
+        f"{words.plain(kpi.counted_at)}.{why}{told}\n\n[Definition and SQL](definitions#{name})"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,19 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, control, filters, fitness, ledger, periods, query, reconciler, sentences, why, words
+from dashboard import (
+    charts,
+    control,
+    filters,
+    fitness,
+    ledger,
+    periods,
+    query,
+    reconciler,
+    sentences,
+    why,
+    words,
+)
 from dashboard.query import Scope
 
 DAY = timedelta(days=1)
@@ -191,6 +203,11 @@ class View:
                 kept.clear()
             kept[key] = found
         return kept[key]
+
+    def watched(self, names: Sequence[str]) -> dict[str, control.Watched]:
+        """The control charts of KPIs, of those that have one."""
+        found: dict[str, control.Watched] = self.ask("watched", tuple(names), self.scope, self.grain)
+        return found
 
     def members(self, name: str, column: str) -> list[tuple[str, query.Number]]:
         """A KPI for each member of a column."""

@@ -218,6 +218,26 @@ def test_a_tile_has_its_interval_and_says_whether_the_change_is_one(
     )
 
 
+@pytest.mark.parametrize("page", ["overview", "resolution", "first_contact"])
+def test_each_tile_says_signal_or_normal_variation_and_why(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = said(opened(monkeypatch, sample, page))
+    told = re.findall(r"^(?::small\[\*\*)?(signal|within normal variation|no verdict): .+", text, re.MULTILINE)
+    assert len(told) == {"overview": 8}.get(page, 4)
+    assert "By mistake the rules signal in 0.7 % of weeks, in 2.8 % where a week resembles the one before" in text
+
+
+def test_the_chart_behind_a_verdict_is_drawn_when_somebody_looks(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview")
+    before = len(pictures(app))
+    app.session_state["signals-overview"] = True
+    app.run()
+    assert len(pictures(app)) == before + 1
+    assert "Baseline: 52 weeks, 7 Oct 2024 to 5 Oct 2025 · diamonds: signals" in said(app)
+    assert "week of 22 Dec 2025: 67, limits 76 to 221" in said(app)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_repeated_view_asks_nothing(page: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(monkeypatch, sample, page)

@@ -2,17 +2,11 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, view, words
+from dashboard import figures, parts, sentences, verdicts, view, words
 
 ORDER = 50
-here = view.here(
-    "fcr_rate",
-    "fcr_coverage",
-    "reassignments_mean",
-    "reopen_rate",
-    "escalation_rate",
-    bands=("fcr_rate", "fcr_coverage"),
-)
+TILES = ("fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate")
+here = view.here("fcr_rate", *TILES, bands=("fcr_rate", "fcr_coverage"))
 rate = here.reading("fcr_rate")
 beside = here.ask("beside", "fcr_rate", here.scope)
 
@@ -39,7 +33,8 @@ picked = parts.show(
     ),
     key="first-contact-trend",
 )
-parts.tiles(here, ("fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate"), "first-contact")
+parts.tiles(here, TILES, "first-contact")
+verdicts.panel(here, TILES, "first-contact")
 left, right = st.columns(2, gap="large")
 with left:
     parts.by_dimension(here, "Where is the first contact enough?", "fcr_rate", "first-contact-by")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, view
+from dashboard import figures, parts, sentences, verdicts, view
 
 ORDER = 10
 TILES = ("incident_volume", "mttr", "mtta", "fcr_rate", "backlog", "ack_rate", "reopen_rate", "sla_met_rate")
@@ -20,6 +20,7 @@ parts.lead(
     sentences.when(contact, sentences.joined("{} needed only the first contact", sentences.compared(contact))),
 )
 parts.tiles(here, TILES, "overview")
+verdicts.panel(here, TILES, "overview")
 parts.show(
     figures.develop(
         here, "How many incidents came in?", {"incident_volume": "opened"}, axis="incidents opened", bars=True

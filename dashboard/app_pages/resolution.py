@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, view
+from dashboard import figures, parts, sentences, verdicts, view
 
 ORDER = 20
 LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
@@ -28,6 +28,7 @@ with picture:
         key="resolution-trend",
     )
 parts.tiles(here, TILES, "resolution")
+verdicts.panel(here, TILES, "resolution")
 left, right = st.columns(2, gap="large")
 with left:
     parts.by_dimension(here, "Where does it take longest?", "mttr", "resolution-by")

@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
     length: int
     """Periods in the run; 1 beyond a limit."""
     cannot: str
-    """Why nothing can be said: 'few', 'alike', 'nothing'; empty if it can."""
+    """Why nothing can be said: 'few' periods, all too 'alike', 'nothing' comparable; empty if it can."""
 
     @property
     def is_signal(self) -> bool:
@@ -93,14 +93,23 @@ class Chart(NamedTuple):
     """A history with its limits, in the scale in which people see the values, and the verdict on its last period."""
 
     frame: pl.DataFrame
-    """`since`, `value`, `centre`, `low`, `high`, `is_comparable`, `in_baseline`, `rule`, `side`, `length`."""
+    """`since`, `n`, `value`, `centre`, `low`, `high`, `is_comparable`, `in_baseline`, `rule`, `side`, `length`."""
     verdict: Verdict
     baseline: Baseline
+    tested: date | None
+    """First day of the period that the verdict is on: the last comparable one."""
 
 
 def needed(grain: str) -> int:
     """Say how many comparable periods a baseline needs at least."""
     return DAILY if grain == "day" else LEAST
+
+
+def may_suffice(periods: pl.DataFrame, grain: str, splits: Sequence[date] = ()) -> bool:
+    """Say whether the periods (`since`, `is_comparable`) can give a baseline and one to test, if all have incidents."""
+    comparable = periods.filter("is_comparable")["since"]
+    passed = [split for split in splits if len(comparable) and split <= comparable[-1]]
+    return int((comparable >= max(passed)).sum() if passed else len(comparable)) > needed(grain)
 
 
 def chart(history: pl.DataFrame, kind: str, grain: str, tested_from: date, splits: Sequence[date] = ()) -> Chart:
@@ -124,11 +133,14 @@ def chart(history: pl.DataFrame, kind: str, grain: str, tested_from: date, split
     if kind not in KINDS:
         raise ValueError(f"kind '{kind}' is not one of {', '.join(KINDS)}")
     series = _series(history, kind)
-    chosen = _baseline(series, tested_from, grain, splits)
-    if not series.usable.any():
+    comparable, asked = history["is_comparable"].to_numpy(), (tested_from, grain, splits)
+    chosen = _baseline(series, *asked)
+    if not comparable.any():
         return _silent(series, kind, chosen, "nothing")
     if chosen.sum() < needed(grain):
-        return _silent(series, kind, chosen, "few")
+        # Periods without incidents count as long as there are too few even with them.
+        known = chosen if may_suffice(history, grain, splits) else _baseline(series._replace(usable=comparable), *asked)
+        return _silent(series, kind, known, "few")
     level = _weekday_levels(series, chosen, kind) if grain == "day" else None
     centre = np.full_like(series.x, np.average(series.x[chosen], weights=series.weight[chosen]))
     if level is not None:
@@ -143,7 +155,11 @@ def chart(history: pl.DataFrame, kind: str, grain: str, tested_from: date, split
     limits = _Limits(position, centre - 3 * sigma, centre, centre + 3 * sigma, np.ones_like(position))
     if kind in ("rate", "count"):
         limits = _exact_where_rare(series, limits, chosen, kind)
-    return _judged(series, kind, chosen, alike, limits)
+    # What was before a known change has no limits, and is no signal.
+    same = _is_same_process(series, splits)
+    low, centre, high = (np.where(same, line, np.nan) for line in (limits.low, limits.centre, limits.high))
+    limits = limits._replace(low=low, centre=centre, high=high)
+    return _judged(series._replace(usable=series.usable & same), kind, chosen, alike, limits)
 
 
 class _Series(NamedTuple):
@@ -152,6 +168,14 @@ class _Series(NamedTuple):
     weight: Array
     deviation: Array
     usable: NDArray[np.bool_]
+
+
+def _is_same_process(series: _Series, splits: Sequence[date]) -> NDArray[np.bool_]:
+    """Say which periods come after the last known change before the last one that can be judged."""
+    since = series.frame["since"].to_numpy().astype("datetime64[D]")
+    last = since[series.usable].max()
+    passed = [np.datetime64(split) for split in splits if np.datetime64(split) <= last]
+    return since >= max(passed) if passed else np.ones_like(series.usable)
 
 
 class _Limits(NamedTuple):
@@ -168,9 +192,10 @@ def _series(history: pl.DataFrame, kind: str) -> _Series:
     n, days = (history[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in ("n", "days"))
     x = n / days if kind == "count" else history["mean"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     weight = {"count": days, "single": np.ones_like(n)}.get(kind, n)
-    deviation = history["deviation"].cast(pl.Float64).fill_null(0.0).to_numpy()
+    # A single incident has no deviation, and no say in what one usually is.
+    deviation = history["deviation"].cast(pl.Float64).fill_null(0.0).fill_nan(0.0).to_numpy()
     usable = history["is_comparable"].to_numpy() & np.isfinite(x) & (weight > 0)
-    return _Series(history.select("since", "is_comparable"), x, weight, deviation, usable)
+    return _Series(history.select("since", "n", "is_comparable"), x, weight, deviation, usable)
 
 
 def _baseline(series: _Series, tested_from: date, grain: str, splits: Sequence[date]) -> NDArray[np.bool_]:
@@ -182,11 +207,8 @@ def _baseline(series: _Series, tested_from: date, grain: str, splits: Sequence[d
     usable = series.usable.copy()
     if not usable.any():
         return usable
-    last = np.flatnonzero(usable)[-1]
-    passed = [np.datetime64(split) for split in splits if np.datetime64(split) <= since[last]]
-    if passed:
-        usable &= since >= max(passed)
-    usable[last] = False
+    usable &= _is_same_process(series, splits)
+    usable[np.flatnonzero(series.usable)[-1]] = False
     before = usable & (since < np.datetime64(tested_from))
     chosen = before if before.sum() >= needed(grain) else usable
     found = np.zeros_like(usable)
@@ -208,9 +230,10 @@ def _judged(series: _Series, kind: str, chosen: NDArray[np.bool_], alike: float,
         rule=pl.Series(rule),
         side=pl.Series(np.where(rule == "", 0, np.sign(limits.position)).astype(np.int64)),
         length=pl.Series(np.where(beyond, 1, np.where(in_run, length, 0)).astype(np.int64)),
-    )
+    ).with_columns(pl.col("value", "centre", "low", "high").fill_nan(None))
     last = frame.row(int(np.flatnonzero(series.usable)[-1]), named=True)
-    return Chart(frame, Verdict(last["rule"], last["side"], last["length"], ""), _stated(series, chosen, alike))
+    verdict = Verdict(last["rule"], last["side"], last["length"], "")
+    return Chart(frame, verdict, _stated(series, chosen, alike), last["since"])
 
 
 def _stated(series: _Series, chosen: NDArray[np.bool_], alike: float) -> Baseline:
@@ -230,7 +253,8 @@ def _silent(series: _Series, kind: str, chosen: NDArray[np.bool_], cannot: str, 
         side=pl.lit(0, pl.Int64),
         length=pl.lit(0, pl.Int64),
     )
-    return Chart(frame, Verdict("", 0, 0, cannot), _stated(series, chosen, alike))
+    tested = series.frame["since"].filter(pl.Series(series.usable)).max()
+    return Chart(frame, Verdict("", 0, 0, cannot), _stated(series, chosen, alike), tested)  # type: ignore[arg-type]
 
 
 def _weekday_levels(series: _Series, chosen: NDArray[np.bool_], kind: str) -> Array:

@@ -150,6 +150,9 @@ def test_a_known_change_that_splits_the_baseline_makes_an_old_level_no_signal() 
     history = weeks(mean=mean)
     assert charted(history, "rate", tested=30).verdict.rule == "limit"
     split = charted(history, "rate", tested=30, splits=(history["since"][30],))
+    # What was before has no limits and is no signal.
+    assert split.frame["rule"].to_list() == [""] * 60
+    assert split.frame["centre"].null_count() == 30
     assert (split.verdict, split.baseline.since) == (STEADY, history["since"][30])
 
 
@@ -214,7 +217,7 @@ def test_whatever_comes_the_limits_stand_around_the_centre_and_only_tested_perio
     since = [MONDAY + step * at for at in range(len(n))]
     history = weeks(n=n, mean=mean, deviation=rng.random(len(n)), since=since, days=[step.days] * len(n))
     chart = signals.chart(history, kind, grain, since[-12])
-    frame = chart.frame.filter(pl.col("centre").is_finite())
+    frame = chart.frame.drop_nulls("centre")
     assert (frame["low"] <= frame["centre"] + 1e-9).all()
     assert (frame["centre"] <= frame["high"] + 1e-9).all()
     assert chart.frame.filter(pl.col("in_baseline") & (pl.col("rule") != "")).is_empty()
@@ -337,3 +340,22 @@ def test_the_stated_rate_is_that_of_the_baselines_own_length_and_resemblance() -
     assert stated("rate", "week", 52, 0.4) == (0.007, 0.055)
     assert stated("count", "day", 100, -0.2) == (0.011, 0.031)
     assert stated("single", "week", 52, 0.0) == (0.010, 0.031)
+
+
+@given(
+    comparable=st.lists(st.booleans(), min_size=1, max_size=40),
+    split=st.integers(0, 45),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_cannot_suffice_is_known_without_the_incidents(comparable: list[bool], split: int) -> None:
+    history = weeks(n=[30] * len(comparable), is_comparable=comparable)
+    day = MONDAY + timedelta(days=7 * split)
+    chart = signals.chart(history, "count", "week", MONDAY, [day])
+    assert signals.may_suffice(history, "week", [day]) == (not chart.verdict.cannot)
+
+
+def test_single_incidents_have_no_deviation_and_spoil_no_limit() -> None:
+    n = [1 if at % 3 else 20 for at in range(40)]
+    deviation = [1.5 if count > 1 else float("nan") for count in n]
+    row = charted(weeks(n=n, mean=wobbling(40, 4.0, 0.1), deviation=deviation), "duration").frame.row(-1, named=True)
+    assert 0 < row["low"] < row["centre"] < row["high"] < 100

@@ -1,0 +1,53 @@
+"""Under the tiles: what their verdicts rest on, and on demand the chart that each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import charts, judging, parts, words
+from dashboard.view import View
+
+
+def panel(here: View, names: Sequence[str], key: str) -> None:
+    """Say under the tiles what their verdicts rest on, and fold away the charts that they come from."""
+    found = here.watched(names)
+    judged = [one for one in found.values() if not one.chart.verdict.cannot]
+    if judged:
+        st.caption(
+            words.plain(
+                f"Verdicts are on the last complete {here.grain}, against up to "
+                f"{max(one.chart.baseline.periods for one in judged)} {here.grain}s before. By mistake the rules "
+                f"signal in {judging.wrong(judged)}."
+            )
+        )
+    folded = st.expander("What is a signal here?", key=f"signals-{key}", on_change="rerun")
+    if not folded.open:
+        return
+    with folded:
+        st.markdown(words.plain(RULES.replace("period", here.grain)))
+        name = st.selectbox(
+            "Of",
+            list(found),
+            format_func=lambda name: parts.SHORT.get(name, here.kpi(name).title),
+            key=f"signals-{key}-of",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        if name is None:
+            return
+        title = parts.SHORT.get(name, here.kpi(name).title)
+        st.markdown(f"**{words.plain(judging.verdict(found[name]))}**")
+        parts.show(judging.figure(here, found[name], title), otherwise="There is nothing to draw.")
+        said = judging.why(found[name], charts.Unit(here.kind(name), title))
+        if said:
+            st.caption(words.plain(said))
+
+
+RULES = (
+    "A signal is a period beyond its limits, or a run of periods on one side of the centre line that is as unlikely as "
+    "nine tosses of a coin that all fall alike. The limits lie three standard deviations from what was usual in the "
+    "baseline; they are the wider the fewer incidents a period has, and exact where they are rare. Everything else is "
+    "normal variation: hunting for its cause is no use."
+)
