@@ -17,6 +17,7 @@ from dashboard import (
     filters,
     fitness,
     ledger,
+    lives,
     periods,
     query,
     reconciler,
@@ -34,7 +35,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, fitness, ledger, reconciler, control, why)
+DOORS = (query, fitness, ledger, lives, reconciler, control, why)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""

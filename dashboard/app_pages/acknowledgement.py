@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, view
+from dashboard import figures, outlasting, parts, sentences, view
 
 ORDER = 30
 LINES = {"mtta": "mean", "mtta_median": "median", "mtta_p90": "slowest tenth"}
@@ -28,6 +28,7 @@ with picture:
         ),
         key="acknowledgement-trend",
     )
+outlasting.section(here, "acknowledged")
 left, right = st.columns(2, gap="large")
 with left:
     parts.by_dimension(here, "Who waits longest?", "mtta", "acknowledgement-by")

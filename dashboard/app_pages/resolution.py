@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, verdicts, view
+from dashboard import figures, outlasting, parts, sentences, verdicts, view
 
 ORDER = 20
 LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
@@ -29,6 +29,7 @@ with picture:
     )
 parts.tiles(here, TILES, "resolution")
 verdicts.panel(here, TILES, "resolution")
+outlasting.section(here, "resolved")
 left, right = st.columns(2, gap="large")
 with left:
     parts.by_dimension(here, "Where does it take longest?", "mttr", "resolution-by")
