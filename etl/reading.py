@@ -15,6 +15,7 @@ import io
 import itertools
 import json
 import queue
+import re
 import threading
 import zipfile
 import zlib
@@ -531,7 +532,8 @@ def frames_of(
 def _frame(rows: list[dict[str, str | None]], start: int) -> pl.DataFrame:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     data = {column: pl.Series([row.get(column) for row in rows], dtype=pl.String) for column in columns}
-    return pl.DataFrame(data).with_columns(pl.int_range(start, start + len(rows), dtype=pl.Int64).alias(LINE))
+    # Rows without any column are rows, too.
+    return pl.DataFrame({**data, LINE: pl.int_range(start, start + len(rows), dtype=pl.Int64, eager=True)})
 
 
 def _flat(record: Mapping[str, Any], null_marks: tuple[str, ...], prefix: str = "") -> dict[str, str | None]:
@@ -589,13 +591,21 @@ def _json_records(
                 raise ReadError(f"{name}: record {number + 1} is not valid JSON ({failure.msg})") from failure
             number += 1
             if not isinstance(record, Mapping):
-                raise ReadError(f"{name}: record {number} is a {type(record).__name__} where an object was expected")
+                raise ReadError(
+                    f"{name}: record {number} is {_shorten(json.dumps(record))} where an object was expected"
+                )
             yield record
             buffer = buffer[end:]
 
 
+_NO_RECORDS = re.compile(r'\{\s*"[^"]+"\s*:\s*\[\s*\]\s*\}\s*')
+"""What a tool answers that found nothing."""
+
+
 def _list_start(name: str, buffer: str, options: ReadOptions) -> int | None:
     """Find where the list of records begins inside an object; None means that the object itself is a record."""
+    if _NO_RECORDS.fullmatch(buffer):
+        return buffer.index("[")
     keys = (options.list_key,) if options.list_key else LIST_KEYS
     found = [
         (buffer.find(text), text)

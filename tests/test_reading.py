@@ -117,6 +117,11 @@ def test_nested_json_gets_dotted_names_and_keeps_lists(tmp_path: Path) -> None:
     ]
 
 
+def test_records_without_any_column_are_rows(tmp_path: Path) -> None:
+    (export,) = open_exports(put(tmp_path, b'[{"labels": {}}, {}]'))
+    assert [chunk.to_dicts() for chunk in export.chunks()] == [[{LINE: 1}, {LINE: 2}]]
+
+
 def test_json_lines_whose_records_hold_lists_are_not_taken_for_a_wrapper(tmp_path: Path) -> None:
     lines = "\n".join(json.dumps({"id": n, "items": [{"x": 1}]}) for n in (1, 2))
     (export,) = open_exports(put(tmp_path, lines.encode(), "x.jsonl"))
@@ -140,7 +145,8 @@ BAD = {
     "one endless line": (b"a,b\n" + b"x" * (80 << 20), "without a line break"),
     "an unclosed quote": (b'a,b\n1,"2\n' + b"3,4\n" * (12 << 20), "longer than|cannot be read"),
     "an unclosed quote near the end": (b'a,b\n5,6\n1,"2\n' + b"3,4\n" * 9, "opens in line 3 is never closed"),
-    "numbers only": (b"[1, 2]", "where an object was expected"),
+    "numbers only": (b"[1, 2]", "record 1 is 1 where an object was expected"),
+    "an answer without records": (b'{"result": []}', "holds no records"),
 }
 
 
