@@ -7,7 +7,10 @@ against the warehouse's own catalog, values are bound.
 from __future__ import annotations
 
 import difflib
+import hashlib
+import os
 import re
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +38,8 @@ DURATIONS = {
 SETTLED = 200
 """Below this n a mean of durations is not settled, and a tile leads with the median."""
 DAY = timedelta(days=1)
+MEMORY_MIB = 600
+"""What DuckDB may take at least: what the questions about a million of incidents need."""
 FEW = 5
 """Below this n a value is grey and has no arrow."""
 
@@ -218,7 +223,9 @@ def open_version(path: Path) -> Warehouse:
     """
     try:
         connection = duckdb.connect(
-            path, read_only=True, config={"enable_external_access": "false", "lock_configuration": "true"}
+            path,
+            read_only=True,
+            config={"enable_external_access": "false", "lock_configuration": "true", **_memory(path)},
         )
     except duckdb.Error as error:
         raise NoWarehouse(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
@@ -229,6 +236,16 @@ def open_version(path: Path) -> Warehouse:
         connection.close()
         raise NoWarehouse(f"{path} is of another Meantime; run `meantime rebuild`") from error
     return opened
+
+
+def _memory(path: Path) -> dict[str, str]:
+    """Bound the memory of a version by its size; what needs more waits on disk, and not beside the published file."""
+    size = path.stat().st_size // 2**20 if path.exists() else 0
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return {
+        "memory_limit": f"{max(MEMORY_MIB, size // 2)}MiB",
+        "temp_directory": str(Path(tempfile.gettempdir()) / f"meantime-{os.getpid()}-{name}"),
+    }
 
 
 def open_data(data: Path) -> Warehouse:

@@ -127,11 +127,10 @@ told as materialized (
     select
         chosen.key,
         chosen.source,
-        events.event_id,
         events.happened_at,
         events.kind,
-        events.actor,
-        events.actor_kind
+        events.actor_kind,
+        events.actor is not distinct from chosen.caller as is_callers
     from chosen
     join main.incident_events as events
         on chosen.source = events.source

@@ -37,7 +37,7 @@ def test_a_rule_counts_an_incident_at_most_once_and_never_below_zero(
 ) -> None:
     found = warehouse.frame(
         "with chosen as (select rowid as key, * from incidents where excluded_as is null),"
-        " told as (select chosen.key, events.* from chosen join incident_events as events using (source, incident_id)),"
+        " told as (select chosen.key, events.*, events.actor is not distinct from chosen.caller as is_callers from chosen join incident_events as events using (source, incident_id)),"
         f" valued as ({reconciler._body(rule)})"
         " select count(*) - count(distinct key) as twice, coalesce(min(value), 0) >= 0 as is_right"
         " from valued"
@@ -115,3 +115,11 @@ def test_one_history_under_every_rule() -> None:
         "contact_one_reply": 0.0,
         "contact_one_update": None,
     }
+
+
+def test_a_reader_takes_no_more_memory_than_its_bound_and_puts_nothing_beside_the_published_file(sample: Path) -> None:
+    opened = query.open_data(sample)
+    asked = "select name, value from duckdb_settings() where name in ('memory_limit', 'temp_directory') order by name"
+    limit, spill = (value for _, value in opened.frame(asked).iter_rows())
+    assert limit == f"{query.MEMORY_MIB}.0 MiB"
+    assert sample.resolve() not in Path(spill).resolve().parents

@@ -10,6 +10,6 @@ join told as events
     on i.key = events.key
 where events.kind <> 'opened'
     and events.actor_kind = 'person'
-    and events.actor is distinct from i.caller
+    and not events.is_callers
     and events.happened_at >= i.opened_at
 group by i.key;

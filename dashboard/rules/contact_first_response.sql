@@ -6,7 +6,7 @@ select
     i.key,
     (min(events.happened_at) filter (
         where events.actor_kind = 'person'
-            and events.actor is distinct from i.caller
+            and not events.is_callers
     ) >= i.first_resolved_at)::bigint as value
 from chosen as i
 join told as events
@@ -18,5 +18,5 @@ group by
     i.first_resolved_at
 having count(*) filter (
     where events.actor_kind = 'person'
-        and events.actor is distinct from i.caller
+        and not events.is_callers
 ) > 0;

@@ -4,13 +4,13 @@
 -- Only sources that tell comments can be judged.
 select
     i.key,
-    (count(events.event_id) < 2)::bigint as value
+    (count(events.key) < 2)::bigint as value
 from chosen as i
 left join told as events
     on i.key = events.key
     and events.kind = 'commented'
     and events.actor_kind = 'person'
-    and events.actor is distinct from i.caller
+    and not events.is_callers
 where i.resolution_basis is not null
     and i.source in (select source from told where kind = 'commented')
 group by i.key;

@@ -4,7 +4,7 @@
 -- Entries at one instant are one update; what follows the resolution is not counted.
 select
     i.key,
-    (count(distinct events.happened_at) <= 1 and coalesce(i.reopen_count, 0) = 0 and count(*) filter (
+    (min(events.happened_at) = max(events.happened_at) and coalesce(i.reopen_count, 0) = 0 and count(*) filter (
         where events.kind = 'held'
     ) = 0)::bigint as value
 from chosen as i
