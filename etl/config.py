@@ -221,9 +221,7 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
             f"{where} url: kind '{kind}' reads files; give `files = [...]`. "
             f"Those that pull are {', '.join(sources.kinds_that_pull())}"
         )
-    files = section.get("files", ())
-    if isinstance(files, str) or not all(isinstance(pattern, str) for pattern in files):
-        raise ConfigError(f'{where} files must be a list of file names or patterns, such as ["exports/*.csv"]')
+    files = _texts(section, "files", 'file names or patterns, such as ["exports/*.csv"]', where)
     if not files and "url" not in section:
         raise ConfigError(
             f'{where} files must be a list of file names or patterns, such as ["exports/*.csv"]'
@@ -234,10 +232,10 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
             f"{where} full_export: a pull brings what changed; it is for sources that are read from files"
         )
     share = section.get("max_rejected_share", DEFAULT_REJECTED_SHARE)
-    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+    if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 <= share <= 1:
         raise ConfigError(f"{where} max_rejected_share is {share!r}; it must lie between 0 and 1")
     hours = section.get("first_contact_hours")
-    if hours is not None and (not isinstance(hours, (int, float)) or hours <= 0):
+    if hours is not None and (not isinstance(hours, (int, float)) or isinstance(hours, bool) or hours <= 0):
         raise ConfigError(f"{where} first_contact_hours is {hours!r}; it must be a number of hours above 0")
     read_as = options(name, section, folder, where)
     if read_as.map is not None and kind != "table":
@@ -248,7 +246,7 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
         name=name,
         kind=kind,
         options=read_as,
-        files=tuple(files),
+        files=files,
         folder=folder,
         as_of=instant(section["as_of"], f"{where} as_of") if "as_of" in section else None,
         full_export=_flag(section, "full_export", where),
@@ -322,14 +320,14 @@ def options(name: str, section: Mapping[str, Any], folder: Path, where: str) -> 
         date_format=form.get("date_format"),
         delimiter=form.get("delimiter"),
         encoding=form.get("encoding"),
-        null_marks=tuple(section.get("null_marks", ("", "?"))),
-        fields=dict(section.get("fields", {})),
+        null_marks=_texts(section, "null_marks", 'texts that mean nothing, such as ["", "?"]', where, ("", "?")),
+        fields=_fields(section, where),
         status=dict(section.get("status", {})),
         priority=dict(section.get("priority", {})),
         channel=dict(section.get("channel", {})),
         hold_reason=dict(section.get("hold_reason", {})),
         excluded=dict(section.get("excluded", {})),
-        automation=tuple(section.get("automation", ())),
+        automation=_texts(section, "automation", 'user names, such as ["svc_*"]', where),
         map=given_map,
     )
 
@@ -386,6 +384,23 @@ def _zone(value: Any, where: str) -> None:
         check_zone(str(value))
     except StampError as error:
         raise ConfigError(f"{where}: {error}") from error
+
+
+def _texts(
+    section: Mapping[str, Any], key: str, what: str, where: str, otherwise: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    # A text is a sequence of texts, too: "svc_*" alone would be five names, the last of them everybody's.
+    told = section.get(key, otherwise)
+    if not isinstance(told, (list, tuple)) or not all(isinstance(text, str) for text in told):
+        raise ConfigError(f"{where} {key} must be a list of {what}")
+    return tuple(told)
+
+
+def _fields(section: Mapping[str, Any], where: str) -> dict[str, str]:
+    told = section.get("fields", {})
+    if not isinstance(told, Mapping) or not all(isinstance(column, str) for column in told.values()):
+        raise ConfigError(f"{where} fields must be a table of our column = the name of theirs")
+    return dict(told)
 
 
 def _flag(section: Mapping[str, Any], key: str, where: str) -> bool:
