@@ -41,6 +41,8 @@ HEAD_BYTES = 1 << 20
 UNPACKED_BYTES = 64 << 20
 """So much of a compressed file is kept in memory."""
 CHUNK_ROWS = 100_000
+CHUNK_CHARACTERS = 8 << 20
+"""How much text of JSON records becomes one chunk at most: records that hold their history are large."""
 LIST_KEYS = (
     "records",
     "result",
@@ -518,13 +520,15 @@ def frames_of(
 ) -> Iterator[pl.DataFrame]:
     """Yield frames of string columns and `_line` (the record's number) of JSON records."""
     rows: list[dict[str, str | None]] = []
-    start = 1
+    start, characters = 1, 0
     for record in records:
-        rows.append(_flat(record, null_marks))
-        if len(rows) == rows_at_once:
+        row = _flat(record, null_marks)
+        rows.append(row)
+        characters += sum(map(len, filter(None, row.values())))
+        if len(rows) == rows_at_once or characters >= CHUNK_CHARACTERS:
             yield _frame(rows, start)
             start += len(rows)
-            rows = []
+            rows, characters = [], 0
     if rows:
         yield _frame(rows, start)
 

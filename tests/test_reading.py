@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from etl import reading
 from etl.reading import LINE, ReadError, ReadOptions, open_exports
 
 ROWS = [{"Number": "INC1", "Opened": "2025-03-03 08:00:00"}, {"Number": "Ünï", "Opened": None}]
@@ -175,3 +176,13 @@ def test_json_on_one_line_may_be_longer_than_any_line_of_a_table(
     file = tmp_path / "list.json"
     file.write_text('{"result": [' + ",".join(f'{{"number": "INC{at}"}}' for at in range(50)) + "]}")
     assert sum(chunk.height for chunk in open_exports(file)[0].chunks()) == 50
+
+
+def test_large_records_make_small_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "CHUNK_CHARACTERS", 1000)
+    file = tmp_path / "issues.jsonl"
+    file.write_text("".join(json.dumps({"id": number, "text": "x" * 400}) + "\n" for number in range(7)))
+    (export,) = open_exports(file)
+    chunks = list(export.chunks())
+    assert [chunk.height for chunk in chunks] == [3, 3, 1]
+    assert [line for chunk in chunks for line in chunk[LINE]] == list(range(1, 8))
