@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import polars as pl
 
 from etl import stamps
-from etl.incident import CHANNELS, PRIORITIES, STATES
+from etl.incident import CHANNELS, PRIORITIES, SNAPSHOT, STATES, VERSION, schema
 from etl.reading import Export
-from etl.shaping import Verdicts, coalesced, nearest, read_stamp, translated
-from etl.sources import Options, SourceError
+from etl.shaping import History, Verdicts, coalesced, mapped, nearest, read_stamp, translated
+from etl.sources import Canonical, Options, SourceError
 
 API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00Z"]}), [""])[""]
 """ISO 8601 with an offset."""
@@ -40,6 +40,20 @@ class Plan:
         return f"{self.options.source}: {self.file}"
 
 
+def check_fields(options: Options, fields: Collection[str]) -> None:
+    """See that the configuration names only fields of ours.
+
+    Raises:
+        SourceError: it names another one.
+    """
+    for name in options.fields:
+        if name not in fields:
+            raise SourceError(
+                f"{options.source}: [sources.{options.source}.fields] names '{name}', which is not one of "
+                f"{', '.join(fields)}{nearest(name, list(fields))}"
+            )
+
+
 def planned(
     export: Export,
     options: Options,
@@ -63,12 +77,7 @@ def planned(
         SourceError: a configured field is none, or a needed one is missing.
         StampError: dates that cannot be read without guessing.
     """
-    for told in options.fields:
-        if told not in fields:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{told}', which is not one of "
-                f"{', '.join(fields)}{nearest(told, list(fields))}"
-            )
+    check_fields(options, fields)
     spelled = {re.sub(r"[^\w.]+", "_", name.strip().lower()): name for name in reversed(export.columns)}
     columns = {}
     for field_, usual in fields.items():
@@ -174,3 +183,30 @@ class Records:
             choices=choices,
             dtype=dtype,
         )
+
+
+def names_in(export: Export, stream: str) -> dict[str, str]:
+    """Give the names that a reference stream has for its ids."""
+    return {str(record["id"]): str(record.get("name") or record["id"]) for record in export.beside.get(stream, ())}
+
+
+def named(ids: pl.Series, names: Mapping[str, str]) -> pl.Series:
+    """Give names instead of ids; an id without one stays."""
+    return mapped(ids, lambda id_: names.get(id_, id_), pl.String())
+
+
+def entries(chunk: pl.DataFrame, plan: Plan, key: str, stamp: str) -> tuple[Verdicts, pl.Series]:
+    """Judge the entries of a history, which need the incident's key and a stamp; give the stamps as naive UTC."""
+    keys = coalesced(chunk, [key])
+    verdicts = Verdicts(chunk, plan.file, keys)
+    happened_at, unreadable = read_stamp(verdicts, coalesced(chunk, [stamp]), API_STAMP, "UTC", plan.file)
+    verdicts.reject(keys.is_null(), key, f"the entry's {key} is missing")
+    verdicts.reject(happened_at.is_null() | unreadable, stamp, "the entry's stamp is missing or cannot be read")
+    return verdicts, happened_at
+
+
+def meaning(verdicts: Verdicts, history: History, **frames: pl.DataFrame) -> Canonical:
+    """Give what a chunk means: its history, what was rejected of either, and versions where it has some."""
+    empty = {"versions": pl.DataFrame(schema=schema(VERSION)), "snapshots": pl.DataFrame(schema=schema(SNAPSHOT))}
+    rejected = pl.concat([verdicts.rejected, history.rejected])
+    return Canonical(**{**empty, **frames}, events=history.events, rejected=rejected, issues=verdicts.issues)

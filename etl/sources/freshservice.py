@@ -28,7 +28,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -36,16 +36,11 @@ from typing import Any
 import httpx
 import polars as pl
 
-from etl import stamps
 from etl.incident import (
-    CHANNELS,
-    ISSUE,
     PRIORITIES,
-    SNAPSHOT,
     STATES,
     VERSION,
     conform,
-    schema,
     state_change,
 )
 from etl.pull import Answer, Basic, Client, Page, Pull, TooManyError, by_one
@@ -55,20 +50,19 @@ from etl.shaping import (
     History,
     Verdicts,
     actor_kind,
+    boolean,
     coalesced,
     instant,
     leftovers,
     lookup,
     lowered,
     mapped,
-    nearest,
     newest,
     parts,
-    read_stamp,
-    translated,
     unknown,
 )
-from etl.sources import Canonical, Options, SourceError
+from etl.sources import Canonical, Options, SourceError, _records
+from etl.sources._records import Records, entries, meaning, named, names_in, planned
 
 STATUS: dict[str, str] = {
     "2": "new",
@@ -146,7 +140,6 @@ TEXTS = (
     "resolution_code",
 )
 STAMPS = ("opened_at", "resolved_at", "closed_at", "updated_at")
-API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00Z"]}), [""])[""]
 
 NAMED = ("agents", "groups")
 REFERENCES = (*NAMED, "sweep")
@@ -212,17 +205,14 @@ EVER = datetime(2000, 1, 1)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(_records.Plan):
     """How one export or stream is read."""
 
-    file: str
-    options: Options
-    is_activities: bool
-    stream: str | None
+    is_activities: bool = False
+    stream: str | None = None
     """Of a pull: tickets, appeared, deleted, activities or gone."""
-    agents: Mapping[str, str]
-    groups: Mapping[str, str]
-    knows_resolving: bool = True
+    agents: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(export: Export, options: Options) -> Plan:
@@ -231,27 +221,12 @@ def prepare(export: Export, options: Options) -> Plan:
     Raises:
         SourceError: a needed column is missing, or a configured field is none.
     """
-    for name in options.fields:
-        if name not in FIELDS:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{name}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(name, list(FIELDS))}"
-            )
-    if export.stream == "gone":
-        return Plan(export.name, options, False, export.stream, {}, {}, knows_resolving=False)
     is_activities = {"ticket_id", "content"} <= set(export.columns)
-    for column in ("id", "status", "created_at") if not is_activities else ():
-        if column not in export.columns:
-            raise SourceError(
-                f"{options.source}: {export.name}: no '{column}'; neither tickets nor activities of Freshservice: it has "
-                f"{', '.join(export.columns[:40])}"
-            )
-    agents, groups = _names_in(export, "agents"), _names_in(export, "groups")
-    return Plan(export.name, options, is_activities, export.stream, agents, groups)
-
-
-def _names_in(export: Export, stream: str) -> dict[str, str]:
-    return {str(record["id"]): str(record.get("name") or record["id"]) for record in export.beside.get(stream, ())}
+    is_tickets = not is_activities and export.stream != "gone"
+    needed = ("incident_id", "state", "opened_at") if is_tickets else ()
+    plan = planned(export, options, FIELDS, needed=needed, hint=", or save an answer of /api/v2/tickets")
+    agents, groups = names_in(export, "agents"), names_in(export, "groups")
+    return Plan(**vars(plan), is_activities=is_activities, stream=export.stream, agents=agents, groups=groups)
 
 
 def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -269,105 +244,59 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
 
 
 def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
-    options = plan.options
     kinds = coalesced(chunk, ["type"])
     every = Verdicts(chunk, plan.file, coalesced(chunk, ["id"]))
     is_other = (kinds.str.to_lowercase() != INCIDENT).fill_null(value=False)
     every.note(is_other, "no_incident", "type", kinds, "This ticket is no incident: it was left out")
     chunk = chunk.filter(~is_other)
+    records = Records(chunk, plan, "ticket")
 
     def text(name: str) -> pl.Series:
-        told = options.fields.get(name)
-        return coalesced(chunk, (told, f"custom_fields.{told}") if told is not None else FIELDS[name])
+        told_ = plan.options.fields.get(name)
+        return records.text(name) if told_ is None else coalesced(chunk, (told_, f"custom_fields.{told_}"))
 
-    ids = text("incident_id")
-    verdicts = Verdicts(chunk, plan.file, ids)
-    verdicts.reject(ids.is_null(), "id", "the ticket's id is missing")
-    made: dict[str, pl.Series] = {name: text(name) for name in TEXTS}
-    for name in STAMPS:
-        made[name] = _stamp(verdicts, chunk, plan, name)
-    source_state = text("state")
-    verdicts.reject(source_state.is_null(), "status", "the status is missing")
-    state = translated(
-        verdicts, source_state, "status",
-        source=options.source, kind="status", known=STATUS, told=options.status, choices=STATES, dtype=pl.String(),
-    )  # fmt: skip
-    source_priority = text("priority")
-    priority = translated(
-        verdicts, source_priority, "priority",
-        source=options.source, kind="priority", known=PRIORITY, told=options.priority, choices=PRIORITIES, dtype=pl.Int8(),
-    )  # fmt: skip
-    source_channel = text("channel")
-    channel = translated(
-        verdicts, source_channel, "source",
-        source=options.source, kind="channel", known=CHANNEL, told=options.channel, choices=CHANNELS, dtype=pl.String(),
-    )  # fmt: skip
+    stamped = {name: records.stamp(name, needed=name == "opened_at") for name in STAMPS}
+    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
     is_deleted = (coalesced(chunk, ["deleted"]) == "true").fill_null(value=False) | (plan.stream == "deleted")
-    escalated = mapped(coalesced(chunk, ["is_escalated"]), lambda word: int(word == "true"), pl.Int32())
-    used = {"type", "deleted", "is_escalated"} | {
-        place for name, places in FIELDS.items() if name not in options.fields for place in places
-    }
+    used = {records.named(name) for name in FIELDS} | {"type", "deleted", "is_escalated"}
     frame = pl.DataFrame(
         {
-            "incident_id": ids,
-            **made,
-            "state": state,
+            "incident_id": records.ids,
+            **{name: text(name) for name in TEXTS},
+            **stamped,
+            "state": records.state(source_state, STATUS),
             "source_state": source_state,
-            "priority": priority,
+            "priority": records.priority(source_priority, PRIORITY),
             "source_priority": source_priority,
-            "channel": channel,
+            "channel": records.channel(source_channel, CHANNEL),
             "source_channel": source_channel,
             "services": parts(text("service")),
             "tags": parts(text("tags")),
-            "is_major": mapped(text("is_major"), lambda word: word.lower() in ("true", "yes", "1"), pl.Boolean()),
-            "assignment_group": _named(text("assignment_group"), plan.groups),
-            "assignee": _named(text("assignee"), plan.agents),
-            "caller": _named(text("caller"), plan.agents),
-            "escalation_count": escalated,
-            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
-            "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
+            "is_major": boolean(text("is_major")),
+            "assignment_group": named(text("assignment_group"), plan.groups),
+            "assignee": named(text("assignee"), plan.agents),
+            "caller": named(text("caller"), plan.agents),
+            "escalation_count": boolean(coalesced(chunk, ["is_escalated"])).cast(pl.Int32),
+            "deleted_at_source": stamped["updated_at"].zip_with(is_deleted, records.nothing(pl.Datetime("us"))),
             "is_deleted": is_deleted,
+            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
+            "version_number": records.nothing(pl.Int64()),
+            "attributes": leftovers(chunk, used),
         }
     ).with_columns(
-        pl.when(pl.col("is_deleted"))
+        excluded_as=pl.when("is_deleted")
         .then(pl.lit("deleted"))
         .when(pl.col("state") == "cancelled")
         .then(pl.lit("cancelled"))
-        .otherwise(mapped(made["resolution_code"], lookup({}, options.excluded), pl.String()))
-        .alias("excluded_as"),
-        pl.when(pl.col("is_deleted")).then(pl.col("updated_at")).alias("deleted_at_source"),
+        .otherwise(mapped(text("resolution_code"), lookup({}, plan.options.excluded), pl.String()))
     )
-    frame = frame.drop("is_deleted").with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
+    frame = frame.filter(records.verdicts.good)
     history = History(plan.file)
-    if plan.stream is not None:
-        for number, opened_at in frame.select("incident_id", "opened_at").iter_rows():
-            history.add(number, "opened", opened_at, "opened")
-    return Canonical(
-        versions=conform(newest(frame), VERSION),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=verdicts.rejected,
-        issues=pl.concat([every.issues, verdicts.issues]),
-    )
-
-
-def _named(ids: pl.Series, names: Mapping[str, str]) -> pl.Series:
-    return mapped(ids, lambda id_: names.get(id_, id_), pl.String())
-
-
-def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, name: str) -> pl.Series:
-    column = FIELDS[name][0]
-    values = coalesced(chunk, [column]).alias(column)
-    utc, unreadable = read_stamp(verdicts, values, API_STAMP, "UTC", plan.file)
-    if name == "opened_at":
-        verdicts.reject(values.is_null(), column, "the creation stamp is missing")
-        verdicts.reject(
-            unreadable, column, lambda value: f"opened_at {value!r} is not a stamp such as 2024-01-15T10:30:00Z"
-        )
-    else:
-        said = "cannot be read as a stamp; the incident is kept with the stamp unknown"
-        verdicts.note(unreadable, "unreadable_stamp", column, values, said)
-    return utc
+    if plan.is_pulled:
+        for number, at in frame.select("incident_id", "opened_at").iter_rows():
+            history.add(number, "opened", at, "opened")
+    made = meaning(records.verdicts, history, versions=conform(newest(frame.drop("is_deleted")), VERSION))
+    return made._replace(issues=pl.concat([every.issues, made.issues]))
 
 
 def _gone(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -375,37 +304,19 @@ def _gone(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     history = History(plan.file)
     for id_, at in chunk.select("gone_id", "at").iter_rows():
         history.add(id_, f"{id_}-gone", instant(at), "deleted")
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=history.rejected,
-        issues=pl.DataFrame(schema=schema(ISSUE)),
-    )
+    return meaning(Verdicts(chunk, plan.file, chunk["gone_id"]), history)
 
 
 def _activities(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     history = History(plan.file)
-    keys = coalesced(chunk, ["ticket_id"])
-    verdicts = Verdicts(chunk, plan.file, keys)
-    happened_at, unreadable = read_stamp(verdicts, coalesced(chunk, ["created_at"]), API_STAMP, "UTC", plan.file)
-    verdicts.reject(keys.is_null(), "ticket_id", "the ticket's id is missing")
-    verdicts.reject(
-        happened_at.is_null() | unreadable, "created_at", "the activity's stamp is missing or cannot be read"
-    )
-    good = verdicts.good
+    verdicts, happened_at = entries(chunk, plan, "ticket_id", "created_at")
     names = ("ticket_id", "mark", "place", "actor.id", "actor.name", "content", "sub_contents")
-    columns = [coalesced(chunk, [name]).filter(good) for name in names]
+    columns = [coalesced(chunk, [name]).filter(verdicts.good) for name in names]
     # Activities say only what a field became: what it was is what the activity before them said.
-    for line, at, *about in zip(chunk[LINE].filter(good), happened_at.filter(good), *columns, strict=True):
+    rows = zip(chunk[LINE].filter(verdicts.good), happened_at.filter(verdicts.good), *columns, strict=True)
+    for line, at, *about in rows:
         _activity(line, at, about, plan, history)
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=pl.concat([verdicts.rejected, history.rejected]),
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history)
 
 
 def _activity(line: int, at: datetime, about: list[Any], plan: Plan, history: History) -> None:
@@ -425,16 +336,16 @@ def _activity(line: int, at: datetime, about: list[Any], plan: Plan, history: Hi
         is_told = True
         what, value = found[1].lower(), found[2]
         event_id, sequence = f"{mark}.{number}", int(place or 0) * 100 + number
-        told: dict[str, Any] = {"sequence": sequence, **said}
+        more: dict[str, Any] = {"sequence": sequence, **said}
         if what == "status" and (state := status_of(value)) is not None:
             why = str(lookup(HOLD_REASON, options.hold_reason)(value) or "other") if state == "on_hold" else None
-            history.add(key, event_id, at, state_change(None, str(state)), after=str(state), hold_reason=why, **told)
+            history.add(key, event_id, at, state_change(None, str(state)), after=str(state), hold_reason=why, **more)
         elif what == "priority" and (level := priority_of(value)) is not None:
-            history.add(key, event_id, at, "priority", after=str(level), **told)
+            history.add(key, event_id, at, "priority", after=str(level), **more)
         elif what == "group":
-            history.add(key, event_id, at, "group_assigned", after=value, assignment_group=value, **told)
+            history.add(key, event_id, at, "group_assigned", after=value, assignment_group=value, **more)
         elif what == "agent":
-            history.add(key, event_id, at, "assigned", after=value, **told)
+            history.add(key, event_id, at, "assigned", after=value, **more)
         else:
             known, choices = (STATUS, STATES) if what == "status" else (PRIORITY, PRIORITIES)
             table = {**known, **lowered(options.status if what == "status" else options.priority)}

@@ -7,7 +7,8 @@ is written from these, never against the vendor's own servers.
 
 Reads: issues, their whole change log (state, assignee, priority, group; who did it, and whether that was an app), and the
 verdicts on the SLA "Time to resolution" (`fields.sla_met` names another, or a custom field). Cloud takes `user` (an
-e-mail address) and `token`; Data Center a personal access token as `token`, or `user` and `password`. `filter` is JQL.
+e-mail address) and `token`; Data Center a personal access token as `token`, or `user` and `password`. `filter` is JQL: by
+project or issue type, not by what changes, since an issue that leaves it stays here as it was.
 
 Needs the right to browse the projects; SLAs need an agent of the service desk, and are unknown to others. Limits: JQL
 reads dates in the zone of the user whose token it is, to the minute, and Cloud's search shows a change some minutes late:
@@ -40,13 +41,10 @@ import polars as pl
 from etl import stamps
 from etl.incident import (
     CHANNELS,
-    ISSUE,
     PRIORITIES,
-    SNAPSHOT,
     STATES,
     VERSION,
     conform,
-    schema,
     state_change,
 )
 from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_key, by_one, by_token
@@ -70,6 +68,7 @@ from etl.shaping import (
     unknown,
 )
 from etl.sources import Canonical, Options, SourceError
+from etl.sources._records import check_fields, meaning
 
 STATUS: dict[str, str] = {
     "open": "new",
@@ -564,12 +563,7 @@ def prepare(export: Export, options: Options) -> Plan:
         StampError: dates that cannot be read without guessing.
     """
     where = f"{options.source}: {export.name}"
-    for field in options.fields:
-        if field not in FIELDS:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{field}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
-            )
+    check_fields(options, FIELDS)
     known = export.beside.get("fields", [])
     options = _resolved(options, known)
     group = options.fields.get("assignment_group", "").lower()
@@ -691,13 +685,7 @@ def _issues(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         _note_cut_off(verdicts, chunk)
     if "changelog.histories" in chunk.columns or plan.stream is not None:
         _embedded(chunk.filter(verdicts.good), frame, plan, history)
-    return Canonical(
-        versions=conform(newest(frame), VERSION),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=pl.concat([verdicts.rejected, history.rejected]),
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history, versions=conform(newest(frame), VERSION))
 
 
 def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, field: str, columns: list[str]) -> pl.Series:
@@ -815,13 +803,7 @@ def _changelogs(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     verdicts.reject(keys.is_null(), "issueId", "the issue's id is missing")
     for line, key, text in chunk.filter(verdicts.good).select(LINE, "issueId", "changeHistories").iter_rows():
         _entries(json.loads(text or "[]"), key, key, line, plan, history)
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=pl.concat([verdicts.rejected, history.rejected]),
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history)
 
 
 def _missing(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -833,13 +815,7 @@ def _missing(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             history.add(key, f"{key}-gone", instant(at), "deleted")
         elif found != key:
             history.add(key, f"{key}-moved", instant(at), "merged", after=found)
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=history.rejected,
-        issues=pl.DataFrame(schema=schema(ISSUE)),
-    )
+    return meaning(Verdicts(chunk, plan.file, coalesced(chunk, ["key"])), history)
 
 
 def _entries(

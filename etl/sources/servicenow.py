@@ -9,8 +9,8 @@ Pulled by the Table API: `incident`, its history from `sys_audit` (who did what;
 `metric_instance`, which knows neither who nor comments), deletions from `sys_audit_delete`, verdicts on resolution
 targets from `task_sla`, names from `sys_user` and `sys_user_group`. Tested against a stand-in that is written from the
 vendor's documents, never against an instance. Takes `user` and `password`, or `client_id` and `client_secret` (OAuth
-client credentials); `filter` is an encoded query, and a part of it that the instance does not understand is ignored
-there.
+client credentials); `filter` is an encoded query: by what does not change, since an incident that leaves it stays here as
+it was; a part of it that the instance does not understand is ignored there.
 
 Needs a user who may read these tables (`itil`, and a rule for `sys_audit`), **whose time zone is GMT**: an instance reads
 the times of a query in it, and a pull that finds otherwise stops. Limits: rows that access rules hide are cut out of a
@@ -59,6 +59,7 @@ from etl.shaping import (
     read_stamp,
 )
 from etl.sources import Canonical, Options, SourceError
+from etl.sources._records import check_fields, meaning
 
 STATUS: dict[str, str] = {
     "new": "new",
@@ -388,12 +389,8 @@ def _columns(
     export: Export, options: Options, spelled: Mapping[str, str], fields: Mapping[str, tuple[str, ...]]
 ) -> dict[str, str]:
     found = {field: column for field, names in fields.items() if (column := _first(spelled, names))}
+    check_fields(options, FIELDS)
     for field, told in options.fields.items():
-        if field not in FIELDS:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{field}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(field, list(FIELDS))}"
-            )
         column = told if told in export.columns else spelled.get(re.sub(r"\W+", "_", told.strip().lower()))
         if column is not None and field in fields:
             found[field] = column
@@ -444,7 +441,7 @@ def _deletions(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         if is_good:
             actor = plan.people.get(user, user) if user else None
             history.add(key, f"{key}-deleted", at, "deleted", actor=actor, actor_kind=kind)
-    return _only(history, verdicts)
+    return meaning(verdicts, history)
 
 
 def _metrics(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -470,17 +467,7 @@ def _metrics(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             history.add(key, sys_id, at, "assigned", after=word)
         elif is_good and field == "assignment_group":
             history.add(key, sys_id, at, "group_assigned", after=word, assignment_group=word)
-    return _only(history, verdicts)
-
-
-def _only(history: History, verdicts: Verdicts) -> Canonical:
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=verdicts.rejected,
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history)
 
 
 def _plain_stamp(chunk: pl.DataFrame, column: str) -> pl.Series:
@@ -597,13 +584,7 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         for key, at, maker, kind in told:
             actor = plan.people.get(maker, maker) if maker else None
             history.add(key, f"{key}-opened", at, "opened", actor=actor, actor_kind=kind)
-    return Canonical(
-        versions=versions,
-        snapshots=conform(snapshots, SNAPSHOT),
-        events=history.events,
-        rejected=verdicts.rejected,
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history, versions=versions, snapshots=conform(snapshots, SNAPSHOT))
 
 
 def _versions(latest: pl.DataFrame, plan: Plan, verdicts: Verdicts) -> pl.DataFrame:

@@ -22,42 +22,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from etl import stamps
 from etl.incident import (
-    CHANNELS,
-    PRIORITIES,
-    SNAPSHOT,
     STATES,
     VERSION,
     conform,
-    schema,
     state_change,
 )
 from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_link, by_one
 from etl.reading import LINE, Export
 from etl.shaping import (
     History,
-    Verdicts,
     actor_kind,
+    boolean,
     coalesced,
     leftovers,
     lookup,
     lowered,
     mapped,
-    nearest,
     newest,
     parts,
-    read_stamp,
-    translated,
     unknown,
 )
-from etl.sources import Canonical, Options, SourceError
+from etl.sources import Canonical, Options, SourceError, _records
+from etl.sources._records import Records, entries, meaning, named, names_in, planned
 
 STATUS: dict[str, str] = {
     "new": "new",
@@ -150,8 +143,6 @@ TEXTS = (
     "change_id",
     "resolution_code",
 )
-STAMPS = ("opened_at", "updated_at")
-API_STAMP = stamps.decide(pl.DataFrame({"": ["2024-01-15T10:30:00Z"]}), [""])[""]
 
 REFERENCES = ("groups", "users")
 
@@ -223,16 +214,12 @@ EXPORTS_PER_MINUTE = 10
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(_records.Plan):
     """How one export or stream is read."""
 
-    file: str
-    options: Options
-    is_audits: bool
-    is_pull: bool
-    users: Mapping[str, str]
-    groups: Mapping[str, str]
-    knows_resolving: bool = True
+    is_audits: bool = False
+    users: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(export: Export, options: Options) -> Plan:
@@ -241,26 +228,11 @@ def prepare(export: Export, options: Options) -> Plan:
     Raises:
         SourceError: a needed column is missing, or a configured field is none.
     """
-    for name in options.fields:
-        if name not in FIELDS:
-            raise SourceError(
-                f"{options.source}: [sources.{options.source}.fields] names '{name}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(name, list(FIELDS))}"
-            )
-    is_audits = "ticket_id" in export.columns and "events" in export.columns
-    for column in ("id", "status", "created_at") if not is_audits else ():
-        if column not in export.columns:
-            raise SourceError(
-                f"{options.source}: {export.name}: no '{column}'; neither tickets nor audits of Zendesk's interface: "
-                f"it has {', '.join(export.columns[:40])}"
-            )
-    is_pull = export.stream is not None
-    return Plan(export.name, options, is_audits, is_pull, _names_in(export, "users"), _names_in(export, "groups"))
-
-
-def _names_in(export: Export, stream: str) -> dict[str, str]:
-    named = {str(record["id"]): str(record.get("name") or record["id"]) for record in export.beside.get(stream, ())}
-    return {SYSTEM: "System", **named}
+    is_audits = {"ticket_id", "events"} <= set(export.columns)
+    needed = () if is_audits else ("incident_id", "state", "opened_at")
+    plan = planned(export, options, FIELDS, needed=needed, hint=", or save an answer of /api/v2/tickets or its audits")
+    users = {SYSTEM: "System", **names_in(export, "users")}
+    return Plan(**vars(plan), is_audits=is_audits, users=users, groups=names_in(export, "groups"))
 
 
 def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -276,87 +248,58 @@ def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
 
 
 def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
-    options = plan.options
+    records = Records(chunk, plan, "ticket")
 
     def text(name: str) -> pl.Series:
-        told = options.fields.get(name)
-        if told is not None:
-            return _custom(chunk, str(told))
-        return coalesced(chunk, FIELDS[name])
+        told = plan.options.fields.get(name, "")
+        return _custom(chunk, told) if told.isdigit() else records.text(name)
 
-    ids = text("incident_id")
-    verdicts = Verdicts(chunk, plan.file, ids)
-    verdicts.reject(ids.is_null(), "id", "the ticket's id is missing")
-    made: dict[str, pl.Series] = {name: text(name) for name in TEXTS}
-    for name in STAMPS:
-        made[name] = _stamp(verdicts, chunk, plan, name)
-    source_state = text("state")
-    verdicts.reject(source_state.is_null(), "status", "the status is missing")
-    state = translated(
-        verdicts, source_state, "status",
-        source=options.source, kind="status", known=STATUS, told=options.status, choices=STATES, dtype=pl.String(),
-    )  # fmt: skip
-    source_priority = text("priority")
-    priority = translated(
-        verdicts, source_priority, "priority",
-        source=options.source, kind="priority", known=PRIORITY, told=options.priority, choices=PRIORITIES, dtype=pl.Int8(),
-    )  # fmt: skip
-    source_channel = text("channel")
-    column = next((name for name in FIELDS["channel"] if name in chunk.columns), None)
-    channel = translated(
-        verdicts, source_channel, column,
-        source=options.source, kind="channel", known=CHANNEL, told=options.channel, choices=CHANNELS, dtype=pl.String(),
-    )  # fmt: skip
-    tags = parts(text("tags"))
+    opened_at, updated_at = records.stamp("opened_at", needed=True), records.stamp("updated_at")
+    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
     is_deleted = source_state.str.to_lowercase() == "deleted"
-    used = {"url", "generated_timestamp", "raw_subject", "events"} | {
-        place for name, places in FIELDS.items() if name not in options.fields for place in places
-    }
+    used = {records.named(name) for name in FIELDS} | {"url", "generated_timestamp", "raw_subject"}
     frame = pl.DataFrame(
         {
-            "incident_id": ids,
-            **made,
-            "state": state,
+            "incident_id": records.ids,
+            **{name: text(name) for name in TEXTS},
+            "state": records.state(source_state, STATUS),
             "source_state": source_state,
-            "priority": priority,
+            "priority": records.priority(source_priority, PRIORITY),
             "source_priority": source_priority,
-            "channel": channel,
+            "channel": records.channel(source_channel, CHANNEL),
             "source_channel": source_channel,
             "services": parts(text("service")),
-            "tags": tags,
-            "is_major": mapped(text("is_major"), lambda word: word.lower() in ("true", "yes", "1"), pl.Boolean()),
-            "assignment_group": _named(text("assignment_group"), plan.groups),
-            "assignee": _named(text("assignee"), plan.users),
-            "caller": _named(text("caller"), plan.users),
+            "tags": parts(text("tags")),
+            "is_major": boolean(text("is_major")),
+            "assignment_group": named(text("assignment_group"), plan.groups),
+            "assignee": named(text("assignee"), plan.users),
+            "caller": named(text("caller"), plan.users),
             "url": coalesced(chunk, ["url"]).str.replace(r"/api/v2/tickets/(\d+)\.json$", "/agent/tickets/$1"),
-            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
-            "version_number": pl.repeat(None, chunk.height, dtype=pl.Int64, eager=True),
+            "opened_at": opened_at,
+            "updated_at": updated_at,
+            "deleted_at_source": updated_at.zip_with(is_deleted, records.nothing(pl.Datetime("us"))),
             "is_deleted": is_deleted,
+            "maker": coalesced(chunk, ["submitter_id", "requester_id"]),
+            "reports_acknowledgement": pl.repeat(False, chunk.height, eager=True),
+            "version_number": records.nothing(pl.Int64()),
+            "attributes": leftovers(chunk, used),
         }
     ).with_columns(
-        pl.when(pl.col("is_deleted"))
+        excluded_as=pl.when("is_deleted")
         .then(pl.lit("deleted"))
         .when(pl.col("tags").list.contains(MERGED_TAG))
         .then(pl.lit("duplicate"))
         .when(pl.col("state") == "cancelled")
         .then(pl.lit("cancelled"))
-        .alias("excluded_as"),
-        pl.when(pl.col("is_deleted")).then(pl.col("updated_at")).alias("deleted_at_source"),
     )
-    frame = frame.drop("is_deleted").with_columns(leftovers(chunk, used).alias("attributes")).filter(verdicts.good)
+    frame = frame.filter(records.verdicts.good)
     history = History(plan.file)
-    if plan.is_pull:
-        makers = coalesced(chunk, ["submitter_id", "requester_id"]).filter(verdicts.good)
-        for number, opened_at, maker in zip(frame["incident_id"], frame["opened_at"], makers, strict=True):
+    if plan.is_pulled:
+        for number, at, maker in frame.select("incident_id", "opened_at", "maker").iter_rows():
             actor = plan.users.get(maker, maker) if maker else None
-            history.add(number, "opened", opened_at, "opened", actor=actor, actor_kind=_kind(maker, "", plan))
-    return Canonical(
-        versions=conform(newest(frame), VERSION),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=verdicts.rejected,
-        issues=verdicts.issues,
-    )
+            history.add(number, "opened", at, "opened", actor=actor, actor_kind=_kind(maker, "", plan))
+    versions = conform(newest(frame.drop("is_deleted", "maker")), VERSION)
+    return meaning(records.verdicts, history, versions=versions)
 
 
 def _custom(chunk: pl.DataFrame, told: str) -> pl.Series:
@@ -371,44 +314,15 @@ def _custom(chunk: pl.DataFrame, told: str) -> pl.Series:
     return mapped(coalesced(chunk, ["custom_fields"]), read, pl.String())
 
 
-def _named(ids: pl.Series, names: Mapping[str, str]) -> pl.Series:
-    return mapped(ids, lambda id_: names.get(id_, id_), pl.String())
-
-
-def _stamp(verdicts: Verdicts, chunk: pl.DataFrame, plan: Plan, name: str) -> pl.Series:
-    column = FIELDS[name][0]
-    values = coalesced(chunk, [column])
-    utc, unreadable = read_stamp(verdicts, values, API_STAMP, "UTC", plan.file)
-    if name == "opened_at":
-        verdicts.reject(values.is_null(), column, "the creation stamp is missing")
-        verdicts.reject(
-            unreadable, column, lambda value: f"opened_at {value!r} is not a stamp such as 2024-01-15T10:30:00Z"
-        )
-    return utc
-
-
 def _audits(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     history = History(plan.file)
-    keys = coalesced(chunk, ["ticket_id"])
-    verdicts = Verdicts(chunk, plan.file, keys)
-    happened_at, unreadable = read_stamp(verdicts, coalesced(chunk, ["created_at"]), API_STAMP, "UTC", plan.file)
-    verdicts.reject(keys.is_null(), "ticket_id", "the ticket's id is missing")
-    verdicts.reject(happened_at.is_null() | unreadable, "created_at", "the audit's stamp is missing or cannot be read")
-    good = verdicts.good
-    columns = [
-        coalesced(chunk, [name]).filter(good) for name in ("id", "ticket_id", "author_id", "via.channel", "events")
-    ]
-    for line, at, audit, key, author, channel, events in zip(
-        chunk[LINE].filter(good), happened_at.filter(good), *columns, strict=True
-    ):
+    verdicts, happened_at = entries(chunk, plan, "ticket_id", "created_at")
+    names = ("id", "ticket_id", "author_id", "via.channel", "events")
+    columns = [coalesced(chunk, [name]).filter(verdicts.good) for name in names]
+    rows = zip(chunk[LINE].filter(verdicts.good), happened_at.filter(verdicts.good), *columns, strict=True)
+    for line, at, audit, key, author, channel, events in rows:
         _audit(json.loads(events or "[]"), (line, at, audit, key, author, channel), plan, history)
-    return Canonical(
-        versions=pl.DataFrame(schema=schema(VERSION)),
-        snapshots=pl.DataFrame(schema=schema(SNAPSHOT)),
-        events=history.events,
-        rejected=pl.concat([verdicts.rejected, history.rejected]),
-        issues=verdicts.issues,
-    )
+    return meaning(verdicts, history)
 
 
 def _audit(events: Iterable[Mapping[str, Any]], about: tuple[Any, ...], plan: Plan, history: History) -> None:
@@ -428,10 +342,10 @@ def _audit(events: Iterable[Mapping[str, Any]], about: tuple[Any, ...], plan: Pl
             "actor_kind": _kind(author, str(via.get("channel") or channel), plan),
         }
         event_id = f"{audit}.{event.get('id', place)}"
-        field, after, before = event.get("field_name"), event.get("value"), event.get("previous_value")
+        name, after, before = event.get("field_name"), event.get("value"), event.get("previous_value")
         if event["type"] == "Comment":
             history.add(key, event_id, at, "commented", **said)
-        elif field == "status":
+        elif name == "status":
             strange = next((word for word in (before, after) if word and status_of(str(word)) is None), None)
             if strange is not None or not after:
                 reason = unknown(options.source, "status", {**STATUS, **lowered(options.status)}, STATES, strange)
@@ -441,13 +355,13 @@ def _audit(events: Iterable[Mapping[str, Any]], about: tuple[Any, ...], plan: Pl
             now = str(status_of(str(after)))
             why = str(hold_of(str(after)) or "other") if now == "on_hold" else None
             history.add(key, event_id, at, state_change(was, now), before=was, after=now, hold_reason=why, **said)
-        elif field == "assignee_id":
+        elif name == "assignee_id":
             was, now_ = (plan.users.get(str(id_), str(id_)) if id_ else None for id_ in (before, after))
             history.add(key, event_id, at, "assigned", before=was, after=now_, **said)
-        elif field == "group_id":
+        elif name == "group_id":
             was, now_ = (plan.groups.get(str(id_), str(id_)) if id_ else None for id_ in (before, after))
             history.add(key, event_id, at, "group_assigned", before=was, after=now_, assignment_group=now_, **said)
-        elif field == "priority":
+        elif name == "priority":
             was, now_ = (_text(priority_of(str(word))) if word else None for word in (before, after))
             history.add(key, event_id, at, "priority", before=was, after=now_, **said)
         else:
@@ -455,8 +369,8 @@ def _audit(events: Iterable[Mapping[str, Any]], about: tuple[Any, ...], plan: Pl
         is_told = True
     if not is_told:
         kind = _kind(author, str(channel), plan)
-        told = {"actor": plan.users.get(author, author), "actor_kind": kind}
-        history.add(key, str(audit), at, "other", sequence=int(audit) * 100, **told)
+        about_it = {"actor": plan.users.get(author, author), "actor_kind": kind}
+        history.add(key, str(audit), at, "other", sequence=int(audit) * 100, **about_it)
 
 
 def _kind(author: str | None, channel: str, plan: Plan) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from payloads import answered
 from standins import FAULTS, IMPATIENT, SCHEDULES, VARIABLE, Faults, merged, pulled, warehoused
@@ -48,7 +49,8 @@ def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(tmp_path
     struck: Counter[str] = Counter()
     desks, pulls = [], []
     for seed in range(SCHEDULES):
-        desk = Freshservice(seed, page_size=4, last_page=30)
+        # A tool may give fewer than it was asked for.
+        desk = Freshservice(seed, page_size=3 + seed % 2, last_page=30)
         told = {"between": desk.works, "struck": struck, "known": ticket_id, "sweep": timedelta(0), "options": PULLED}
         pulls.append(pulled("freshservice", desk, tmp_path / str(seed), seed, **told))
         desks.append(desk)
@@ -71,8 +73,27 @@ def test_over_a_real_socket_the_warehouse_equals_the_tool(seed: int, tmp_path: P
 def pull_of(desk: Freshservice, folder: Path, state: Mapping[str, Any] | None = None, **more: Any) -> Pull:
     os.environ[VARIABLE] = desk.token
     access = Access(desk.url, token=Secret(env=VARIABLE), filter=more.pop("filter", None))
-    transport = Faults(desk, 0, share=0, changing=0)
+    transport = more.pop("transport", Faults(desk, 0, share=0, changing=0))
     return Pull("desk", access, PULLED, folder, state or {}, patience=IMPATIENT, transport=transport, **more)
+
+
+def test_a_ticket_that_is_deleted_while_a_list_is_read_makes_no_other_one_fall_out(tmp_path: Path) -> None:
+    desk = Freshservice(2, page_size=4, last_page=30)
+    while len(desk.visible()) < 12:
+        desk.change()
+    desk.passes(minutes=10)
+    first = min(desk.visible(), key=lambda one: one.number)
+    lists = 0
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        nonlocal lists
+        lists += request.url.path == "/api/v2/tickets"
+        first.deleted_at = desk.clock if lists == 2 else first.deleted_at
+        return desk.respond(request)
+
+    pull = pull_of(desk, tmp_path, transport=httpx.MockTransport(meanwhile))
+    sources.source("freshservice").fetch(pull)
+    assert {str(record["id"]) for record in pull.kept("tickets")} >= {desk.incident_id(one) for one in desk.visible()}
 
 
 def test_a_list_that_does_not_end_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,3 +152,14 @@ def test_a_sentence_that_is_not_understood_is_something_else_and_an_unknown_word
         "desk: status 'Parked'",
         "desk: priority 'Huge'",
     ]
+
+
+def test_what_happened_in_one_second_keeps_its_order_where_the_newest_comes_first() -> None:
+    def activity(second: int, content: str) -> dict[str, Any]:
+        return {"created_at": f"2024-01-15T10:40:0{second}Z", "content": content, "sub_contents": []}
+
+    newest_first = [activity(2, "d"), activity(1, "c"), activity(1, "b"), activity(1, "b"), activity(0, "a")]
+    placed = sources.source("freshservice")._placed(61, newest_first)
+    assert [entry["content"] for entry in placed] == ["a", "b", "b", "c", "d"]
+    assert placed == sources.source("freshservice")._placed(61, newest_first[::-1])
+    assert len({entry["mark"] for entry in placed}) == 5

@@ -233,6 +233,32 @@ def pull_of(desk: ServiceNow, folder: Path, state: Mapping[str, Any] | None = No
     return Pull("desk", access, PULLED, folder, state or {}, patience=IMPATIENT, transport=transport, **more)
 
 
+@pytest.mark.parametrize(("seen", "is_deleting"), [(1, True), (4, False)])
+def test_pages_that_are_hidden_whole_are_walked_over_though_rows_vanish_meanwhile(
+    seen: int, is_deleting: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources.source("servicenow"), "PAGE", 4)
+    monkeypatch.setattr(sources.source("servicenow"), "KEPT_BACK", 2)
+    desk = ServiceNow(1)
+    while len(desk.shown()) < 10:
+        desk.change()
+        desk.passes(minutes=5)
+    in_order = sorted((desk.tickets[one.number] for one in desk.shown()), key=desk.event_key)
+    for place, ticket in enumerate(in_order):
+        ticket.is_hidden = place < len(in_order) - seen
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        if is_deleting and request.url.path.endswith("/incident") and int(request.url.params["sysparm_offset"]):
+            in_order.pop(0).deleted_at = desk.clock
+        return desk.respond(request)
+
+    pull = pull_of(desk, tmp_path, transport=httpx.MockTransport(meanwhile))
+    sources.source("servicenow").fetch(pull)
+    found = {number(record) for record in pull.kept("incident")}
+    assert found == {desk.incident_id(ticket) for ticket in desk.visible()}
+    assert len(found) == seen
+
+
 @pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Europe/Berlin"])
 def test_a_user_in_another_zone_stops_the_pull_before_it_loses_anything(zone: str, tmp_path: Path) -> None:
     desk = ServiceNow(1, zone=zone)

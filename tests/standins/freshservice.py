@@ -46,6 +46,8 @@ class Freshservice(Desk):
     """An account with a status of its own; the key's owner sees part of it, and some deleted tickets are gone for good."""
 
     robot = "System"
+    lags = (0, 0, 0, 30, 120)
+    """A change is stamped before lists show it."""
 
     def __init__(self, seed: int, *, page_size: int, last_page: int) -> None:
         self.page_size, self.last_page = page_size, last_page
@@ -115,10 +117,9 @@ class Freshservice(Desk):
         wanted = given.get("filter") == "deleted"
         rows = [
             row
-            for row in self.tickets.values()
-            if (row.deleted_at is not None) == wanted
-            and row.number not in self.purged
-            and not row.is_hidden
+            for row in ([one for one in self.tickets.values() if one.deleted_at] if wanted else self.shown())
+            if row.number not in self.purged
+            and not self.tickets[row.number].is_hidden
             and str(_written(row.deleted_at or row.updated_at)) > since
         ]
         if self.seed % 2:
