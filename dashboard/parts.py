@@ -40,6 +40,7 @@ STYLE = """
 [class*="st-key-few"] [data-testid="stMetricValue"] { color: @muted; }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: @muted; }
+.st-key-sql textarea { font-family: "Source Code Pro", monospace; font-size: .875rem; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
 @media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
 /* Three pictures side by side begin at one height, whether their subtitles take one line or two. */

@@ -1340,6 +1340,11 @@ def backlog_ages(warehouse: Warehouse, scope: Scope) -> pl.DataFrame:
     return pl.DataFrame({"age_class": AGE_CLASSES, "n": [found.get(place, 0) for place in range(5)]})
 
 
+def tables(warehouse: Warehouse) -> pl.DataFrame:
+    """Every public table and view with its columns, and what they mean."""
+    return warehouse.stored("tables")
+
+
 def runs(warehouse: Warehouse, limit: int = 20) -> pl.DataFrame:
     """The latest runs, newest first."""
     return warehouse.stored("runs", {"limit": limit})

@@ -1,0 +1,95 @@
+"""Ask the data."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import asking, drawn, fenced, parts, view, words
+
+ORDER = 78
+FIRST = """select
+    assignment_group,
+    kpi.mttr(incident) as hours_to_resolve,
+    kpi.mttr_n(incident) as n
+from incidents as incident
+group by all
+order by hours_to_resolve desc"""
+# Seconds after which a reader is told that work is going on.
+UNHURRIED = 0.5
+
+here = view.here()
+tables = here.ask("tables")
+kept = st.session_state
+
+
+def run() -> None:
+    """Ask what was written; what was being asked before is given up."""
+    if (before := kept.get("question")) is not None:
+        before.give_up()
+    st.query_params["sql"] = kept["sql"]
+    try:
+        kept["question"] = asking.Question(Path(here.path), kept["sql"]).wait(UNHURRIED)
+    except asking.TooManyError as error:
+        kept["question"] = None
+        st.toast(words.plain(error))
+
+
+@st.fragment(run_every=UNHURRIED)
+def waiting() -> None:
+    """Say that work is going on, until it is done."""
+    asked = kept["question"]
+    if asked.is_done:
+        st.rerun()
+    st.caption(f"Working on it; after {asked.seconds} s it is stopped.")
+    st.button("Stop", on_click=asked.give_up)
+
+
+def show(asked: asking.Question) -> None:
+    """Set the answer: its picture where it has one, and its rows."""
+    if asked.frame is None:
+        st.markdown("The question could not be answered. Nothing was changed, and the other pages are as they were.")
+        st.code(asked.trouble, language=None, wrap_lines=True)
+        return
+    rows = asked.frame.head(fenced.MOST_ROWS)
+    cut = f", the first {words.number(rows.height)} of more" if asked.has_more else ""
+    st.caption(f"{words.counted(rows.height, 'row')}{cut} · {asked.took_seconds:.1f} s")
+    parts.show(drawn.picture(rows, here.colours))
+    parts.table(rows, "The answer's rows", "The answer has no rows.")
+
+
+parts.title("Ask the data")
+parts.lead(
+    f"**{words.counted(tables['table_name'].n_unique(), 'table')}** and "
+    f"{words.counted(len(here.warehouse.kpis), 'KPI')} answer your own SQL.",
+    f"It only reads; an answer has up to {words.number(fenced.MOST_ROWS)} rows and may take {asking.SECONDS} s.",
+)
+st.caption("What is chosen above does not hold here: a question says itself what it is about.")
+left, right = st.columns([5, 2], gap="large")
+with left:
+    if "sql" not in kept:
+        kept["sql"] = st.query_params.get("sql", FIRST)
+    st.text_area("Your question in SQL", key="sql", height=240)
+    st.button("Run", on_click=run, type="primary")
+    question = kept.get("question")
+    if question is not None and question.is_done:
+        show(question)
+    elif question is not None:
+        waiting()
+with right:
+    for (table, comment), columns in tables.group_by("table_name", "table_comment", maintain_order=True):
+        with st.expander(f"`{table}`", type="compact"):
+            st.caption(words.plain(comment))
+            st.markdown(
+                "\n".join(
+                    f"- `{column}` {words.plain(type_)}: {words.plain(meaning)}"
+                    for column, type_, meaning in columns.select("column_name", "type", "comment").iter_rows()
+                )
+            )
+    with st.expander("KPIs", type="compact"):
+        st.caption("Each is a macro over the rows of its table, given by their alias, as in the question above.")
+        st.markdown(
+            "\n".join(
+                f"- `kpi.{kpi.name}`, of `{kpi.fact}`: {words.plain(kpi.title)}" for kpi in here.warehouse.kpis.values()
+            )
+        )
+parts.foot(here, (), of_everything=True)
