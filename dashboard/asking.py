@@ -15,6 +15,8 @@ import polars as pl
 
 from dashboard import fenced
 
+EXAMPLE = (Path(__file__).parent / "sql" / "question.sql").read_text(encoding="utf-8").rstrip()
+"""A question to begin with."""
 SECONDS = 20
 """What a question may take."""
 AT_ONCE = 4

@@ -69,6 +69,6 @@ def test_sql_is_written_in_lower_case_and_begins_with_its_grain(path: Path) -> N
     assert re.findall(rf"\b(?:{KEYWORDS.upper()})\b", code) == []
 
 
-def test_only_the_query_layer_opens_the_warehouse_in_the_dashboard() -> None:
+def test_only_the_query_layer_and_the_fenced_process_open_the_warehouse_in_the_dashboard() -> None:
     openers = [name(path) for path in sorted((ROOT / "dashboard").rglob("*.py")) if "duckdb" in imports(path)]
-    assert openers == ["dashboard/query.py"]
+    assert openers == ["dashboard/fenced.py", "dashboard/query.py"]

@@ -7,13 +7,6 @@ import streamlit as st
 from dashboard import asking, drawn, fenced, parts, view, words
 
 ORDER = 78
-FIRST = """select
-    assignment_group,
-    kpi.mttr(incident) as hours_to_resolve,
-    kpi.mttr_n(incident) as n
-from incidents as incident
-group by all
-order by hours_to_resolve desc"""
 # Seconds after which a reader is told that work is going on.
 UNHURRIED = 0.5
 
@@ -67,7 +60,7 @@ st.caption("What is chosen above does not hold here: a question says itself what
 left, right = st.columns([5, 2], gap="large")
 with left:
     if "sql" not in kept:
-        kept["sql"] = st.query_params.get("sql", FIRST)
+        kept["sql"] = st.query_params.get("sql", asking.EXAMPLE)
     st.text_area("Your question in SQL", key="sql", height=240)
     st.button("Run", on_click=run, type="primary")
     question = kept.get("question")
