@@ -128,6 +128,15 @@ class Note(NamedTuple):
     text: str
 
 
+class Goal(NamedTuple):
+    """A target on a trend: what it asks, and the days on which it holds; without an end, None."""
+
+    name: str
+    value: float
+    since: date
+    until: date | None = None
+
+
 class Series(NamedTuple):
     """One line of a trend."""
 
@@ -420,13 +429,14 @@ def trend(
     click: bool = False,
     bars: bool = False,
     notes: Sequence[Note] = (),
+    goals: Sequence[Goal] = (),
 ) -> alt.LayerChart:
     """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade."""
     tints = tints or {}
     points = series[0].points
     everything = [point for line in series for point in line.points]
     known = [point.value for point in everything if point.value is not None]
-    reached = [] if bars else _reached(everything)
+    reached = [*([] if bars else _reached(everything)), *(goal.value for goal in goals)]
     vertical = scale([*(known if log else _heights(everything)), *reached], unit, log)
     x = time_axis(points)
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
@@ -438,6 +448,7 @@ def trend(
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
     layers += _noted(notes, points, colours, x)
+    layers += _goals(goals, points, vertical, colours, x, y)
     layers.append(_hover(series, unit, x, click, notes))
     return dressed(alt.layer(*layers), colours, height)
 
@@ -468,6 +479,27 @@ def _noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: 
         for strip in ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {}):
             text = alt.Chart(noted).mark_text(**{**style, **strip})
             layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text=alt.Text("text:N")))
+    return layers
+
+
+def _goals(
+    goals: Sequence[Goal], points: Sequence[Point], vertical: Scale, colours: Palette, x: TimeAxis, y: alt.Y
+) -> list[Any]:
+    """Draw each target as a line over the days on which it holds, with what it asks at its beginning, clear of the values."""
+    layers: list[Any] = []
+    begins = next((point.value for point in points if point.value is not None), 0.0)
+    for goal in goals:
+        first, last = max(goal.since, points[0].since), min(goal.until or points[-1].until, points[-1].until)
+        row = {"at": _stamp(first), "to": _stamp(last, 1), "v": goal.value / vertical.divisor, "name": goal.name}
+        base = alt.Chart(alt.Data(values=[row]))
+        line = base.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[6, 3])
+        layers.append(line.encode(x=x.of("at:T"), x2="to:T", y=y))
+        is_under = begins >= goal.value
+        place = {"baseline": "top" if is_under else "bottom", "dy": 4 if is_under else -3}
+        style = _text(colours, fontSize=11, align="left", dx=4, color=colours.ink, **place)
+        strips: tuple[dict[str, Any], ...] = ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {})
+        texts = (base.mark_text(**{**style, **strip}) for strip in strips)
+        layers += [text.encode(x=x.of("at:T"), y=y, text="name:N") for text in texts]
     return layers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from dashboard import charts, filters, query, reasons, sentences, why, words
+from dashboard import aims, charts, filters, query, reasons, sentences, why, words
 from dashboard.charts import Figure
 from dashboard.view import View
 
@@ -55,14 +55,23 @@ def develop(
         return None
     first = next(iter(lines))
     kind = here.kind(first)
-    notes = here.notes
+    notes, goals = here.notes, _goals(here, lines)
     chart = charts.trend(
-        series, unit(here, first, axis), here.colours, log=log, click=click, bars=bars, height=height, notes=notes
+        series,
+        unit(here, first, axis),
+        here.colours,
+        log=log,
+        click=click,
+        bars=bars,
+        height=height,
+        notes=notes,
+        goals=goals,
     )
     said = " ".join(finding(line.name, line.points, kind) for line in series)
     if known := charts.within(notes, series[0].points):
         marked = words.listing([f"{note.text} on {words.day(note.day)}" for note in known], most=9)
         said += f" Known changes: {marked}."
+    said += "".join(f" {goal.name.capitalize()}." for goal in goals)
     is_stock = here.kpi(first).fact != "incidents"
     subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
     shaded = charts.flagged(series[0].points)
@@ -78,6 +87,21 @@ def develop(
 def _told(unit: charts.Unit, bar: charts.Bar) -> str:
     limits = unit.between(bar.value, bar.low, bar.high)
     return f"{unit.say(bar.value)} ({f'{limits}, ' if limits else ''}n {words.number(bar.n)})"
+
+
+def _goals(here: View, lines: Mapping[str, str]) -> list[charts.Goal]:
+    """Give the targets of the KPIs that are drawn, for what is shown."""
+    several = len(lines) > 1
+    return [
+        charts.Goal(
+            f"target{f' for the {label}' if several else ''}: {aims.bound(target, here.kind(name))}",
+            target.value,
+            target.since,
+            target.until,
+        )
+        for name, label in lines.items()
+        for target in here.aims(name)
+    ]
 
 
 def split(here: View, question: str, name: str, column: str) -> Figure | None:

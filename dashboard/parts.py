@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard import (
+    aims,
     charts,
     doubting,
     figures,
@@ -211,6 +212,9 @@ def _under(here: View, name: str, small: str, big: sentences.Reading, watched: W
     st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
     _judge(big, watched)
     st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
+    for target in here.aims(name)[-1:]:
+        if standing := here.standing(target):
+            st.caption(words.plain(aims.tile(standing, here.kind(name), here.grain)))
     points = here.points(name)
     if any(point.value is not None for point in points):
         draw(charts.sparkline(points, here.colours), figures.finding(here.kpi(name).title, points, here.kind(name)))

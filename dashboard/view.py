@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from dashboard import (
     query,
     reconciler,
     sentences,
+    targets,
     why,
     words,
 )
@@ -35,7 +36,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, fitness, ledger, lives, reconciler, control, why)
+DOORS = (query, fitness, ledger, lives, reconciler, control, why, targets)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""
@@ -192,6 +193,23 @@ class View:
         """The known changes that concern any of what is shown."""
         found: list[control.KnownChange] = self.ask("known_changes", self.scope)
         return tuple(charts.Note(change.day, change.text) for change in found)
+
+    def aims(self, name: str) -> list[targets.Target]:
+        """The targets of a KPI for exactly what is shown, on any of its days."""
+        return self.ask("holding", name, self.scope)
+
+    def of(self, target: targets.Target) -> View:
+        """The same days, of what a target is for."""
+        where = tuple((column, tuple(value or filters.NONE for value in values)) for column, values in target.part)
+        return replace(self, choice=self.choice._replace(where=where), batch=())
+
+    def standing(self, target: targets.Target) -> targets.Standing | None:
+        """How a KPI stands to a target in what is shown."""
+        shape = None
+        if targets.is_judged_on_log_hours(self.kpi(target.kpi)):
+            ground: targets.Ground = self.ask("ground", target)
+            shape = ground.baseline.shape if ground.baseline else None
+        return self.ask("standing", target, self.since, self.until, self.grain, shape)
 
     def stand_out(self, name: str) -> why.Found | None:
         """Search for the slices that moved a KPI, once for each version and choice."""

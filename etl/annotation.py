@@ -55,23 +55,33 @@ def _annotation(given: Mapping[str, Any], where: str) -> Annotation:
     if not isinstance(split, bool):
         raise AnnotationError(f"{where} split is {split!r}; it must be true or false")
     return Annotation(
-        _day(given.get("date"), where),
+        day(given.get("date"), where),
         " ".join(text.split()),
         split,
-        **{column: _values(column, given[column], where) for column in SLICE if column in given},
+        **{column: members(column, given[column], where) for column in SLICE if column in given},
     )
 
 
-def _day(said: Any, where: str) -> date:
+def day(said: Any, where: str, key: str = "date") -> date:
+    """Read a day, as TOML writes it or as a text.
+
+    Raises:
+        AnnotationError: it is none.
+    """
     if isinstance(said, date) and not isinstance(said, datetime):
         return said
     try:
         return date.fromisoformat(said)
     except (TypeError, ValueError) as error:
-        raise AnnotationError(f"{where} date is {said!r}; write the day like 2026-03-01") from error
+        raise AnnotationError(f"{where} {key} is {said!r}; write the day like 2026-03-01") from error
 
 
-def _values(column: str, given: Any, where: str) -> tuple[Any, ...]:
+def members(column: str, given: Any, where: str) -> tuple[Any, ...]:
+    """Read the values of a column that name a part: one or a list.
+
+    Raises:
+        AnnotationError: one is none of that column.
+    """
     values = given if isinstance(given, list) else [given]
     wrong = [one for one in values if (one not in PRIORITIES if column == "priority" else not isinstance(one, str))]
     # True is 1 to Python, and no priority.

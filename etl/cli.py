@@ -668,7 +668,29 @@ def check(settings: Settings) -> int:
         _show_links(settings, trial)
     finally:
         trial.close()
+    for line in _detected(settings, config):
+        click.echo(line)
     return code
+
+
+def _detected(settings: Settings, config: Config) -> Iterator[str]:
+    """Say of each target what it asks and what it can detect, from what is published."""
+    if not config.targets:
+        return
+    from dashboard import aims, query, targets, view, words
+
+    try:
+        warehouse = query.open_data(settings.data)
+    except query.NoWarehouse:
+        yield f"targets: cannot say what {'it' if len(config.targets) == 1 else 'they'} can detect: nothing is published yet"
+        return
+    for one in config.targets:
+        kpi = query.kpi(warehouse, one.kpi)
+        part = tuple((column, tuple(map(str, values))) for column, values in one.part.items())
+        target = targets.Target(one.kpi, one.value, one.is_most, one.since, one.until, part)
+        kind = view.KINDS[kpi.unit]
+        said = aims.detects(target, targets.ground(warehouse, target), kind)
+        yield f"target: {aims.name(target, kpi, kind)} {said}".replace(words.GAP, " ")
 
 
 def _looked_at(trial: Trial, source: Source) -> Iterator[str]:

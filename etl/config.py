@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import annotation, calendars, links, sources
+from etl import annotation, calendars, links, sources, target
 from etl.annotation import Annotation, AnnotationError
 from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
@@ -20,6 +20,7 @@ from etl.reading import ReadError, check_delimiter, check_encoding
 from etl.shaping import nearest
 from etl.sources import Options
 from etl.stamps import StampError, check_format, check_zone
+from etl.target import Target, TargetError
 
 
 class ConfigError(Exception):
@@ -28,7 +29,7 @@ class ConfigError(Exception):
 
 DEFAULT_REJECTED_SHARE = 0.01
 
-TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations", "links")
+TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations", "links", "targets")
 SOURCE_KEYS = (
     "kind",
     "files",
@@ -120,6 +121,8 @@ class Config:
     """Known changes; None where there is no configuration: those that the warehouse has stay."""
     links: Links | None = None
     """Likewise."""
+    targets: tuple[Target, ...] | None = None
+    """Likewise."""
 
 
 def read(path: Path) -> Config:
@@ -162,6 +165,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         _calendars(given, path),
         _annotations(given, path),
         _links(given, tuple(sections), path),
+        _targets(given, path),
     )
 
 
@@ -176,6 +180,13 @@ def _annotations(given: Mapping[str, Any], path: Path) -> tuple[Annotation, ...]
     try:
         return annotation.parse(given.get("annotations", []))
     except AnnotationError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _targets(given: Mapping[str, Any], path: Path) -> tuple[Target, ...]:
+    try:
+        return target.parse(given.get("targets", []))
+    except TargetError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

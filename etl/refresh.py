@@ -20,6 +20,7 @@ from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
 from etl.calendars import CalendarError, Calendars
 from etl.config import DEFAULT_REJECTED_SHARE, Config, ConfigError, Source
+from etl.incident import Field
 from etl.links import LinkError, Links
 from etl.publish import PublishError
 from etl.pull import Pull, PullError, begin, open_streams
@@ -28,6 +29,7 @@ from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
 from etl.store import StoreError, StoreInUseError
+from etl.target import Target
 
 INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, CalendarError, ConfigError, LinkError, PullError)
 Progress = Callable[[str], None]
@@ -40,6 +42,7 @@ class Stated(NamedTuple):
     calendars: Calendars | None = None
     annotations: Sequence[Annotation] | None = None
     links: Links | None = None
+    targets: Sequence[Target] | None = None
 
 
 class RefreshError(Exception):
@@ -137,7 +140,7 @@ def refresh(
 def _stated(config: Config | None) -> Stated:
     if config is None:
         return Stated()
-    return Stated(config.timezone, config.calendars, config.annotations, config.links)
+    return Stated(config.timezone, config.calendars, config.annotations, config.links, config.targets)
 
 
 def load(
@@ -219,6 +222,7 @@ def _run(
         con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
         store.keep_calendars(con, stated.calendars)
         store.keep_annotations(con, stated.annotations)
+        store.keep_targets(con, stated.targets)
         store.keep_links(con, stated.links)
         for name, said in _statements(con).items():
             archive.keep_statement(raw, name, said or "")
@@ -328,7 +332,9 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
         )
         store.keep_calendars(con, kept)
         store.append(con, "annotations", carried.annotations)
+        store.append(con, "targets", carried.targets)
         store.keep_annotations(con, stated.annotations)
+        store.keep_targets(con, stated.targets)
         archive.keep_statement(raw, "calendars", kept.said)
         joining = stated.links if stated.links is not None else links.recall(archive.statement(raw, "links"))
         store.keep_links(con, joining)
@@ -362,7 +368,7 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
 
 
 class _Carried(NamedTuple):
-    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, known changes and statements there were."""
+    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, known changes, targets and statements there were."""
 
     zone: str | None
     version: int
@@ -370,6 +376,7 @@ class _Carried(NamedTuple):
     inputs: dict[tuple[str, str], str]
     statements: dict[str, str | None]
     annotations: pl.DataFrame
+    targets: pl.DataFrame
 
 
 def _statements(con: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
@@ -385,6 +392,7 @@ def _carried(data: Path) -> _Carried:
         {},
         {},
         pl.DataFrame(schema=incident.schema(store.ANNOTATIONS)),
+        pl.DataFrame(schema=incident.schema(store.TARGETS)),
     )
     for file in (_store_file(data), publish.file(data)):
         if file is None or not file.exists():
@@ -405,14 +413,20 @@ def _carried(data: Path) -> _Carried:
             except (duckdb.Error, ValueError):
                 # A store of another schema: what it calls a run is not ours.
                 runs, inputs = nothing.runs, {}
-            try:
-                known = incident.conform(con.sql("select * from annotations").pl(), store.ANNOTATIONS)
-            except (duckdb.Error, ValueError):
-                known = nothing.annotations
-            return _Carried(zone, int(version), runs, inputs, _statements(con), known)
+            changes = _said(con, "annotations", store.ANNOTATIONS, nothing.annotations)
+            aims = _said(con, "targets", store.TARGETS, nothing.targets)
+            return _Carried(zone, int(version), runs, inputs, _statements(con), changes, aims)
         finally:
             con.close()
     return nothing
+
+
+def _said(con: duckdb.DuckDBPyConnection, table: str, fields: tuple[Field, ...], nothing: pl.DataFrame) -> pl.DataFrame:
+    """Read what a configuration once said; nothing where the store knows no such table."""
+    try:
+        return incident.conform(con.sql(f"select * from {table}").pl(), fields)
+    except (duckdb.Error, ValueError):
+        return nothing
 
 
 def _note_unreachable(reports: dict[str, Report], before: Iterable[tuple[str, str]], now: set[tuple[str, str]]) -> None:

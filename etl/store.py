@@ -22,6 +22,7 @@ from etl.calendars import Calendars
 from etl.incident import Field
 from etl.links import Links
 from etl.sources import Canonical
+from etl.target import Target
 
 SCHEMA_VERSION = 1
 STORAGE_VERSION = "v1.4.0"
@@ -100,6 +101,19 @@ ANNOTATIONS = (
     Field("category", "varchar[]", "Categories that it concerns; null for all"),
     Field("channel", "varchar[]", "Channels that it concerns; null for all"),
 )
+TARGETS = (
+    Field("kpi", "varchar", "KPI that it is for"),
+    Field("value", "double", "The bound: hours, or a share between 0 and 1"),
+    Field("is_most", "boolean", "It is met at or below the bound; else at or above it"),
+    Field("since", "date", "First day that it holds, in the reporting zone"),
+    Field("until", "date", "Last day that it holds; null until further notice"),
+    Field("source", "varchar[]", "Sources that it is for; null for all"),
+    Field("priority", "varchar[]", "Priorities that it is for; null for all"),
+    Field("assignment_group", "varchar[]", "Assignment groups that it is for; null for all"),
+    Field("service", "varchar[]", "Services that it is for; null for all"),
+    Field("category", "varchar[]", "Categories that it is for; null for all"),
+    Field("channel", "varchar[]", "Channels that it is for; null for all"),
+)
 LINKS = (
     SOURCE,
     Field("incident_id", "varchar", "Incident that names one of another tool"),
@@ -129,6 +143,7 @@ PUBLIC = {
     "refresh_runs": ("Run and source", RUNS),
     "sources": ("Source", SOURCES),
     "annotations": ("Known change that the configuration names", ANNOTATIONS),
+    "targets": ("Target that the configuration sets", TARGETS),
 }
 """Public tables: what one row of each is, and its columns."""
 VIEWS = {
@@ -391,6 +406,16 @@ def keep_annotations(con: duckdb.DuckDBPyConnection, wanted: Iterable[Annotation
             "insert into main.annotations values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [one.annotated_on, one.text, one.splits_baseline, *parts],
         )
+
+
+def keep_targets(con: duckdb.DuckDBPyConnection, wanted: Iterable[Target] | None) -> None:
+    """Have the store hold these targets; those that it has, where nothing is said of any."""
+    if wanted is None:
+        return
+    con.execute("delete from main.targets")
+    for one in wanted:
+        parts = [[str(value) for value in values] or None for values in one[5:]]
+        con.execute("insert into main.targets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*one[:5], *parts])
 
 
 def keep_links(con: duckdb.DuckDBPyConnection, wanted: Links | None) -> None:

@@ -70,6 +70,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
         calendars=Calendars(),
         annotations=(),
         links=Links(),
+        targets=(),
     )
 
 
@@ -86,7 +87,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (
             "timezon = 'UTC'",
             "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules, "
-            "annotations, links; did you mean 'timezone'?",
+            "annotations, links, targets; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),

@@ -1,0 +1,62 @@
+"""Targets."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import aims, figures, parts, view, words
+
+ORDER = 17
+
+here = view.here()
+targets = here.ask("targets")
+
+parts.title("Targets")
+if not targets:
+    parts.lead("No target is set.")
+    parts.nothing(
+        "The configuration sets them, each under [[targets]]: a KPI, a bound, and the first day that it holds."
+    )
+else:
+    standings = [here.standing(target) for target in targets]
+    parts.lead(aims.lead(targets, standings, here.in_span))
+    chosen = st.selectbox(
+        "Target",
+        range(len(targets)),
+        format_func=lambda place: aims.name(
+            targets[place], here.kpi(targets[place].kpi), here.kind(targets[place].kpi)
+        ),
+        key="target",
+        persist_state="session",
+    )
+    target = targets[chosen]
+    parts.show(
+        figures.develop(here.of(target), "How did it develop?", {target.kpi: here.kpi(target.kpi).title}),
+        otherwise=f"No value {here.in_span}.",
+    )
+    st.subheader("Are they met?", anchor=False)
+    parts.told(
+        [
+            f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "
+            f"{words.plain(aims.stands(one, standing, here.kind(one.kpi), here.grain))}"
+            for one, standing in zip(targets, standings, strict=True)
+        ],
+        "",
+    )
+    st.subheader("What can they detect?", anchor=False)
+    parts.told(
+        [
+            f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "
+            f"{words.plain(aims.detects(one, here.ask('ground', one), here.kind(one.kpi)))}"
+            for one in targets
+        ],
+        "",
+    )
+    st.caption(
+        words.plain(
+            "Each target is looked at for its own part, whatever part is chosen above. Beyond chance: where a target is just "
+            "met, one period in twenty lies as far away, days taken whole. A mean of hours is judged on the logarithm of "
+            "hours, which a few long ones hardly move: it asks for a typical time by the spread of the days before."
+        )
+    )
+parts.foot(here, tuple(dict.fromkeys(target.kpi for target in targets)))
