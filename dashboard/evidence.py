@@ -7,9 +7,8 @@ no number of threads moves a digit.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -105,51 +104,83 @@ def alike(members: Sequence[Kpi]) -> dict[str, str]:
     return found
 
 
-def query(rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequence[Kpi], kept: str) -> str:
+def query(
+    rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequence[Kpi], kept: str, *, has_quantiles: bool
+) -> str:
     """Compose values with what their intervals are made of, in one query.
 
     Args:
         rows: the incidents counted, with their keys and `counted_day`.
         keys: columns of `rows` to group by.
         calls: the KPIs' own calls on a row `i`.
-        members: the KPIs.
+        members: the KPIs that are to have an interval.
         kept: a condition on `rows`, or nothing.
+        has_quantiles: whether any of the calls is a quantile.
     """
+    compose = _in_two_looks if has_quantiles else _in_one_look
+    return compose(f"(\n        {rows}\n    ) as i\n    {kept}", keys, calls, members)
+
+
+def _in_one_look(rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequence[Kpi]) -> str:
+    """Values and days from one reading of the rows."""
+    sums = _sums(members, is_inline=True)
+    listed = [f"i.{key}" for key in keys]
+    return f"""
+with levels as materialized (
+    select
+        {_lines([*listed, "grouping(i.counted_day) as is_whole", "i.counted_day", *calls, *sums.daily])}
+    from {rows}
+    group by grouping sets (
+        ({", ".join(listed)}),
+        ({", ".join([*listed, "i.counted_day"])})
+    )
+),
+beside as (
+    select
+        {_lines([*listed, *sums.summed])}
+    from levels as i
+    where i.is_whole = 0
+    {f"group by {_lines(listed)}" if keys else ""}
+)
+select
+    levels.* exclude (is_whole, counted_day, {", ".join(f'"{name}"' for name in sums.names)}),
+    beside.*{f" exclude ({', '.join(keys)})" if keys else ""}
+from levels
+left join beside
+    on {_same("levels", "beside", keys)}
+where levels.is_whole = 1
+"""
+
+
+def _in_two_looks(rows: str, keys: Sequence[str], calls: Sequence[str], members: Sequence[Kpi]) -> str:
+    """Where a quantile lies is known only once it is found: its days are counted in a second reading of the rows."""
+    sums = _sums(members, is_inline=False)
     listed = [f"i.{key}" for key in keys]
     grouped = f"group by {_lines(listed)}" if keys else ""
-    added, daily, summed = _sums(members)
-    # Where a quantile lies is known only once it is found: its days are counted in a second look at the rows.
-    is_second = any(quantile(one) for one in members)
-    told = f"join told\n        on {_same('told', 'i', keys)}" if is_second else ""
     return f"""
-with told as {"materialized " if is_second else ""}(
+with told as materialized (
     select
         {_lines([*listed, *calls])}
-    from (
-        {rows}
-    ) as i
-    {kept}
+    from {rows}
     {grouped}
 ),
 added as (
     select
-        {_lines([*listed, "i.counted_day", *added])}
-    from (
-        {rows}
-    ) as i
-    {kept}
+        {_lines([*listed, "i.counted_day", *sums.added])}
+    from {rows}
 ),
 days as (
     select
-        {_lines([*listed, "i.counted_day", *daily])}
+        {_lines([*listed, "i.counted_day", *sums.daily])}
     from added as i
-    {told}
+    join told
+        on {_same("told", "i", keys)}
     group by
         {_lines([*listed, "i.counted_day"])}
 ),
 beside as (
     select
-        {_lines([*listed, *summed])}
+        {_lines([*listed, *sums.summed])}
     from days as i
     {grouped}
 )
@@ -170,15 +201,25 @@ def _lines(parts: Sequence[str]) -> str:
     return ",\n        ".join(parts)
 
 
-def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str], list[str]]:
-    """Compose what incidents add, each day's sums, and the sums of these; KPIs that add the same share all of it."""
+class _Composed(NamedTuple):
+    """What incidents add, each day's sums under their names, and the sums of these."""
+
+    added: list[str]
+    daily: list[str]
+    names: list[str]
+    summed: list[str]
+
+
+def _sums(members: Sequence[Kpi], *, is_inline: bool) -> _Composed:
+    """Compose sums; KPIs that add the same share all of it. Inline, a day's sums are of rows, else of what is `added`."""
     shared = alike(members)
     added: dict[str, str] = {}
     daily: dict[str, str] = {}
     summed: dict[str, str] = {}
 
-    def each(name: str, expression: str) -> None:
+    def each(name: str, expression: str) -> str:
         added.setdefault(name, f'{expression} as "{name}"')
+        return expression if is_inline else f'"{name}"'
 
     def day(name: str, expression: str) -> None:
         daily.setdefault(name, f'{expression} as "{name}"')
@@ -188,24 +229,23 @@ def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str], list[str]]:
 
     for one in members:
         x = shared[one.name]
-        each(f"{x}.x", f"kpi.{x}_each(i)")
+        value = each(f"{x}.x", f"kpi.{x}_each(i)")
         if quantile(one):
-            day(f"{one.name}.n", f'count("{x}.x")')
+            day(f"{one.name}.n", f"count({value})")
             # The very quotient that the macro makes of the quantile.
-            day(f"{one.name}.s", f'count(*) filter (where "{x}.x" / 3600 <= told."{one.name}")')
+            day(f"{one.name}.s", f'count(*) filter (where {value} / 3600 <= told."{one.name}")')
             x = one.name
         else:
-            day(f"{x}.n", f'count("{x}.x")')
-            day(f"{x}.s", f'sum("{x}.x")')
+            day(f"{x}.n", f"count({value})")
+            day(f"{x}.s", f"sum({value})")
         if one.statistic == "mean":
-            day(f"{x}.x2", f'sum("{x}.x"::hugeint * "{x}.x")')
-            day(f"{x}.x3", f'sum("{x}.x"::hugeint * "{x}.x" * "{x}.x")')
+            day(f"{x}.x2", f"sum({value}::hugeint * {value})")
+            day(f"{x}.x3", f"sum({value}::hugeint * {value} * {value})")
             total(f"{x}.x2", f'sum("{x}.x2")')
             total(f"{x}.x3", f'sum("{x}.x3")')
         weight = "n"
         if one.statistic == "ratio":
-            each(f"{x}.weight", f"kpi.{one.name}_weight(i)")
-            day(f"{x}.w", f'sum("{x}.weight")')
+            day(f"{x}.w", f"sum({each(f'{x}.weight', f'kpi.{one.name}_weight(i)')})")
             weight = "w"
             total(f"{x}.w", f'sum("{x}.w")')
         total(f"{x}.days", f'count(*) filter (where "{x}.n" > 0)')
@@ -217,7 +257,7 @@ def _sums(members: Sequence[Kpi]) -> tuple[list[str], list[str], list[str]]:
         else:
             total(f"{x}.ss", f'sum("{x}.s"::hugeint * "{x}.s")')
             total(f"{x}.sn", f'sum("{x}.s"::hugeint * "{x}.{weight}")')
-    return list(added.values()), list(daily.values()), list(summed.values())
+    return _Composed(list(added.values()), list(daily.values()), list(daily), list(summed.values()))
 
 
 def read(wide: pl.DataFrame, members: Sequence[Kpi], days: Sequence[int]) -> pl.DataFrame:
@@ -229,32 +269,26 @@ def read(wide: pl.DataFrame, members: Sequence[Kpi], days: Sequence[int]) -> pl.
         days: how many days each row reaches over, with and without incidents.
     """
     shared = alike(members)
-    added: dict[str, pl.Series] = {}
+    # Column by column, polars would plan a query for each cast.
+    numbers = {name: wide[name].to_numpy() for name in wide.columns if "." in name or name.endswith("_n")}
+    added: dict[str, intervals.Array] = {}
     for one in members:
         x = one.name if quantile(one) else shared[one.name]
-        for name, values in _beside(one, _Sums(wide, x), wide, np.asarray(days, dtype=np.float64)).items():
-            added[f"{one.name}_{name}"] = pl.Series(values, dtype=pl.Float64).fill_nan(None)
-    sums = [name for name in wide.columns if "." in name]
-    return wide.drop(sums).with_columns(**added)
+        sums = {name.removeprefix(f"{x}."): found for name, found in numbers.items() if name.startswith(f"{x}.")}
+        n = np.nan_to_num(numbers[f"{one.name}_n"].astype(np.float64))
+        for name, values in _beside(one, sums, n, np.asarray(days, dtype=np.float64)).items():
+            added[f"{one.name}_{name}"] = values
+    beside = pl.DataFrame(added).with_columns(pl.all().fill_nan(None))
+    return wide.drop(name for name in wide.columns if "." in name).hstack(beside)
 
 
-@dataclass(frozen=True)
-class _Sums:
-    wide: pl.DataFrame
-    x: str
-
-    def __getitem__(self, name: str) -> intervals.Array:
-        found = self.wide[f"{self.x}.{name}"].cast(pl.Float64)
-        return found.fill_null(0.0 if name.startswith("on") else float("nan")).to_numpy()
-
-
-def _beside(one: Kpi, sums: _Sums, wide: pl.DataFrame, days: intervals.Array) -> dict[str, intervals.Array]:
-    n = wide[f"{one.name}_n"].cast(pl.Float64).fill_null(0.0).to_numpy()
-    nothing = np.full(len(n), np.nan)
-    found = dict.fromkeys(BESIDE, nothing)
+def _beside(
+    one: Kpi, sums: Mapping[str, intervals.Array], n: intervals.Array, days: intervals.Array
+) -> dict[str, intervals.Array]:
+    found = dict.fromkeys(BESIDE, np.full(len(n), np.nan))
     with np.errstate(all="ignore"):
         if one.statistic == "count":
-            by_weekday = [sums[f"on{weekday}"] for weekday in range(1, 8)]
+            by_weekday = [np.nan_to_num(sums[f"on{weekday}"]) for weekday in range(1, 8)]
             error, m = intervals.count_error(n, by_weekday, np.nan_to_num(sums["nn"]), days)
             return found | {"error": error, "m": m}
         total, clusters = sums["s"], (sums["days"], sums["ss"], sums["sn"], sums["nn"])
@@ -324,7 +358,7 @@ def ranks(wide: pl.DataFrame, keys: Sequence[str], members: Sequence[Kpi]) -> di
     found: dict[str, NDArray[np.int64]] = {}
     shares: dict[str, intervals.Array] = {}
     for one in members:
-        n, m = (wide[f"{one.name}_{part}"].cast(pl.Float64).fill_null(float("nan")).to_numpy() for part in ("n", "m"))
+        n, m = (wide[f"{one.name}_{part}"].to_numpy().astype(np.float64) for part in ("n", "m"))
         with np.errstate(all="ignore"):
             limits = intervals.quantile_ranks(np.nan_to_num(n), quantile(one) or 0.5, n / m)
             for end, rank in (("low", limits.low), ("high", limits.high)):

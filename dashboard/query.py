@@ -496,7 +496,8 @@ def _flow(
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""
     if limited:
-        text = evidence.query(rows.text, keys, calls(members, "i"), limited, kept)
+        has_quantiles = any(evidence.quantile(one) for one in members)
+        text = evidence.query(rows.text, keys, calls(members, "i"), limited, kept, has_quantiles=has_quantiles)
         wide = warehouse.frame(text, rows.values)
         wide = evidence.read(wide, limited, _days_of(warehouse, wide, scope, grain, parts))
         wide = _with_ranked(warehouse, wide, limited, keys, by, kept, scope, grain, parts)
