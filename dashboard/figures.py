@@ -77,11 +77,17 @@ def develop(
     shaded = charts.flagged(series[0].points)
     if not bars and any(point.low is not None for line in series for point in line.points):
         subtitle += " · band: 95 % interval"
+    subtitle += _unsettled(here, first, [point.n for point in series[0].points if not point.flag])
     if len(shaded) > 1:
         subtitle += f" · shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}"
     if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
         subtitle += " · grey: n under 5"
     return Figure(question, subtitle, chart, said)
+
+
+def _unsettled(here: View, name: str, ns: Sequence[int]) -> str:
+    is_so = here.kpi(name).settles and any(0 < n < query.SETTLED for n in ns)
+    return f" · a mean of under {query.SETTLED} is not settled" if is_so else ""
 
 
 def _told(unit: charts.Unit, bar: charts.Bar) -> str:
@@ -123,6 +129,7 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
     few = " · pale: n under 5" if kind != "count" and any(bar.n < query.FEW for bar in bars) else ""
     said = words.listing([f"{bar.name} {_told(unit(here, name), bar)}" for bar in bars], most=12)
     sure = " · line: 95 % interval" if any(bar.low is not None and bar.high is not None for bar in bars) else ""
+    sure += _unsettled(here, name, [bar.n for bar in bars])
     return Figure(
         question,
         f"n {words.number(sum(number.n for _, number in members))} · {here.span}{more}{sure}{few}",

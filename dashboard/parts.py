@@ -167,6 +167,8 @@ def _tile(here: View, name: str, watched: Watched | None) -> None:
         # A mean of few durations is moved by a single one of them: the median leads until it has settled.
         if name in sentences.MEANS and reading.has_value and reading.n < sentences.SETTLED and companion.has_value:
             big, small, label = companion, f"median; mean {_sure(reading)}, not settled", "median"
+    elif kpi.settles and reading.has_value and reading.n < sentences.SETTLED:
+        small = "not settled"
     if big.has_value or big.value is None:
         st.metric(label, sentences.amount(big) if big.has_value else "–", label_visibility="collapsed")
     else:

@@ -94,6 +94,11 @@ class Kpi(NamedTuple):
         return self.unit == "incidents" and self.name != "backlog_mean"
 
     @property
+    def settles(self) -> bool:
+        """A mean of durations: a single long one may still move it while there are few."""
+        return self.fact == "incidents" and self.statistic == "mean" and self.unit == "hours"
+
+    @property
     def has_limits(self) -> bool:
         """A mean, quantile or share of incidents: what has a 95 % interval."""
         return self.fact == "incidents" and self.statistic != "count"

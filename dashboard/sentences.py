@@ -96,6 +96,16 @@ def verdict(reading: Reading) -> str:
     return f"a change of {first.removesuffix(f'{words.GAP}{unit}') if unit else first} to {last}"
 
 
+def of_the_whole(reading: Reading) -> str:
+    """Say of a change that is taken to pieces whether the whole is one.
+
+    >>> of_the_whole(Reading("mttr", "", "hours", 4.2, 90, 1.1, change_limits=(-0.2, 2.4)))
+    'The whole is within normal variation.'
+    """
+    said = verdict(reading)
+    return f"The whole is {said}." if said else ""
+
+
 def is_change(reading: Reading) -> bool | None:
     """Say whether the interval of the change leaves out none at all; None where there is no interval."""
     low, high = reading.change_limits

@@ -310,6 +310,19 @@ def test_three_incidents_are_not_enough_for_a_mean(tmp_path: Path, monkeypatch: 
     assert "95 %" not in said(app)
 
 
+def test_a_mean_of_few_durations_is_not_settled_and_the_median_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load(tmp_path, [row(at, date(2026, 1, 5) + timedelta(days=at)) for at in range(20)])
+    app = opened(monkeypatch, data, "overview", period=["all"])
+    assert "median" in [metric.label for metric in app.metric]
+    assert [text for text in (caption.value for caption in app.caption) if text.startswith("median; mean")]
+    app = opened(monkeypatch, data, "resolution", period=["all"])
+    captions = [caption.value.replace("\\", "") for caption in app.caption]
+    assert "not settled" in captions
+    assert [text for text in captions if "a mean of under 200 is not settled" in text]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_before_the_first_load_every_page_says_how_to_load(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -53,7 +53,8 @@ with top:
         say = reasons.saying(bridge, steps, kind)
         parts.lead(
             f"{words.plain(here.kpi(name).title)}: **{sentences.amount(reading)}** {here.in_span}, "
-            f"**{say(bridge.change)}** on {reading.against}{words.plain(reasons.said(steps, bridge, say))}."
+            f"**{say(bridge.change)}** on {reading.against}{words.plain(reasons.said(steps, bridge, say))}.",
+            words.plain(sentences.of_the_whole(reading)),
         )
 if bridge is not None:
     parts.show(
