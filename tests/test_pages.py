@@ -459,7 +459,7 @@ def test_why_it_moved_is_answered_by_parts_in_the_sentence_the_picture_and_the_t
     assert re.sub(r"\\(.)", r"\1", lead(app)) == (
         "Mean active time to resolve: **20 h** in the 12 weeks to 28 Dec 2025, **+3.6 h** on the 12 weeks before: "
         "2.0 h because P4's own times rose, 1.0 h because P5's own times rose, 0.4 h because more of the volume was P5, "
-        "0.2 h from the 9 other parts."
+        "0.2 h from the 9 other parts. The whole is a change of +0.1 to +7.0 h."
     )
     assert [picture.alt.replace(words.GAP, " ") for picture in pictures(app)] == [
         "Mean active time to resolve went from 16 h to 20 h, +3.6 h: P4: own times +2.0 h, P5: own times +1.0 h, "
