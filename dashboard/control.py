@@ -35,7 +35,7 @@ def known_changes(warehouse: Warehouse, scope: Scope) -> list[KnownChange]:
     One that concerns a part only splits no baseline of the whole.
     """
     found = []
-    for row in warehouse.stored("annotations").iter_rows(named=True):
+    for row in warehouse.annotations.iter_rows(named=True):
         chosen = {name: set(alternatives) for name, alternatives in scope.where}
         parts = {name: set(row[name]) for name in row if isinstance(row[name], list)}
         if any(name in chosen and not chosen[name] & members for name, members in parts.items()):

@@ -204,6 +204,11 @@ class Warehouse:
             )
         return found
 
+    @cached_property
+    def annotations(self) -> pl.DataFrame:
+        """The known changes of the configuration, in order of time."""
+        return self.stored("annotations")
+
     @property
     def first_day(self) -> date | None:
         """Day of the first opening; None in an empty warehouse."""
@@ -615,7 +620,7 @@ def _long(wide: pl.DataFrame, members: Sequence[Kpi], keys: Sequence[str]) -> pl
     return pl.concat(parts)
 
 
-MANY_DAYS = 40
+MANY_DAYS = 8
 """From so many days on, counts of open incidents are drawn from openings less closings instead of from each day's rows."""
 
 
@@ -687,7 +692,9 @@ def _spans(
     from_day: date | None = None,
     by: Sequence[str] = (),
     read: Iterable[str] = (),
+    more: Iterable[str] = (),
     excluded: bool = False,
+    on_days: bool = False,
 ) -> _Filter:
     """Compose what every stock begins with: the wanted days, and the spans that touch them, before any is unfolded.
 
@@ -698,7 +705,9 @@ def _spans(
         from_day: first of them; the first that a bucket ends on, if not given.
         by: columns to read as keys.
         read: further columns.
+        more: further expressions.
         excluded: with the incidents that no KPI counts.
+        on_days: without spans that lie between the wanted days, of which most do where these are few.
     """
     filtered, keys = _filter(warehouse, "incident_days", scope), _keys(warehouse, "incident_days", by)
     bound = {
@@ -708,7 +717,7 @@ def _spans(
         "first_days": [one.first_day for one in wanted],
         "days": [one.day for one in wanted],
     }
-    columns = [*keys.read, *(f"i.{name}" for name in dict.fromkeys(read))]
+    columns = [*keys.read, *(f"i.{name}" for name in dict.fromkeys(read)), *more]
     text = (
         (SQL / "open_spans.sql")
         .read_text(encoding="utf-8")
@@ -717,6 +726,13 @@ def _spans(
         .replace("-- and the members", keys.joins)
         .replace("-- and the filters", ("" if excluded else "and i.excluded_as is null\n    ") + filtered.text)
     )
+    if on_days and 0 < len(wanted) < MANY_DAYS:
+        bound |= {f"day_{place}": one.day for place, one in enumerate(wanted)}
+        open_on = " or ".join(
+            f"(i.from_day <= ${name} and (i.until_day is null or i.until_day > ${name}))"
+            for name in (f"day_{place}" for place in range(len(wanted)))
+        )
+        text = text.replace("-- and the days", f"and ({open_on})")
     return _Filter(text, {**bound, **filtered.values})
 
 
@@ -737,8 +753,11 @@ def _open_at_the_end(
     warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, by: tuple[str, ...], wanted: Sequence[_Wanted]
 ) -> tuple[str, dict[str, Any]]:
     """Macros over the rows of `incident_days` on each bucket's last day; a day without any is a day, too."""
-    read = ["incident_id", "opened_at", *needed(warehouse, members)]
-    spans = _spans(warehouse, scope, wanted, by=by, read=read, excluded=True)
+    read = ["opened_at", *(name for name in needed(warehouse, members) if name != "incident_id")]
+    # Where the macros ask only whether there is an incident, its number is not fetched: texts cost more than all the rest.
+    is_asked = any(re.search(r"incident_id(?! is (not )?null)", one.sql) for one in members)
+    number = "i.incident_id" if is_asked else "true as incident_id"
+    spans = _spans(warehouse, scope, wanted, by=by, read=read, more=[number], excluded=True, on_days=True)
     groups = [f"d.key_{place}" for place in range(len(by))] + ["d.period"]
     query = f"""
 with {spans.text},

@@ -33,5 +33,6 @@ spans as materialized (
     where i.from_day <= $to_day
         and (i.until_day is null or i.until_day > $from_day)
         and i.from_day < least(i.until_day, covered.as_of_day)
+        -- and the days
         -- and the filters
 )
