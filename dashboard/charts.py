@@ -491,15 +491,15 @@ def _goals(
     for goal in goals:
         first, last = max(goal.since, points[0].since), min(goal.until or points[-1].until, points[-1].until)
         row = {"at": _stamp(first), "to": _stamp(last, 1), "v": goal.value / vertical.divisor, "name": goal.name}
-        base = alt.Chart(alt.Data(values=[row]))
+        base = alt.Chart(data([row]))
         line = base.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[6, 3])
-        layers.append(line.encode(x=x.of("at:T"), x2="to:T", y=y))
+        layers.append(line.encode(x=x.of("at:T"), x2=alt.X2("to:T"), y=y))
         is_under = begins >= goal.value
         place = {"baseline": "top" if is_under else "bottom", "dy": 4 if is_under else -3}
         style = _text(colours, fontSize=11, align="left", dx=4, color=colours.ink, **place)
         strips: tuple[dict[str, Any], ...] = ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {})
         texts = (base.mark_text(**{**style, **strip}) for strip in strips)
-        layers += [text.encode(x=x.of("at:T"), y=y, text="name:N") for text in texts]
+        layers += [text.encode(x=x.of("at:T"), y=y, text=alt.Text("name:N")) for text in texts]
     return layers
 
 
