@@ -1,6 +1,6 @@
--- One row per source: its last run, how far it is known, and what of it got in.
+-- One row per source, those that only ever failed too: its last run, how far it is known, and what of it got in.
 select
-    sources.source,
+    named.source,
     sources.kind,
     sources.as_of,
     sources.is_sample,
@@ -13,7 +13,15 @@ select
     taken_in.rows_good,
     taken_in.rows_rejected,
     coalesce(found.issues, 0) as issues
-from sources
+from (
+    select source
+    from sources
+    union
+    select source
+    from refresh_runs
+) as named
+left join sources
+    on named.source = sources.source
 left join (
     select
         source,
@@ -23,7 +31,7 @@ left join (
     from refresh_runs
     group by source
 ) as last_run
-    on sources.source = last_run.source
+    on named.source = last_run.source
 left join (
     select
         source,
@@ -32,7 +40,7 @@ left join (
     from incidents
     group by source
 ) as known
-    on sources.source = known.source
+    on named.source = known.source
 left join (
     select
         source,
@@ -42,7 +50,7 @@ left join (
     from store.inputs
     group by source
 ) as taken_in
-    on sources.source = taken_in.source
+    on named.source = taken_in.source
 left join (
     select
         source,
@@ -50,5 +58,5 @@ left join (
     from data_issues
     group by source
 ) as found
-    on sources.source = found.source
-order by sources.source;
+    on named.source = found.source
+order by named.source;

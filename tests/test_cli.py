@@ -210,6 +210,18 @@ def test_status_tells_each_sources_last_run_and_the_age_of_the_version(
     assert errors.startswith("warning: desk: 1 of 7 rows were rejected")
 
 
+def test_status_tells_of_a_source_that_only_ever_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exports.write(tmp_path / "good.csv", [exports.line(1, 0, "New", 1)])
+    (tmp_path / "meantime.toml").write_text(
+        '[sources.desk]\nkind = "servicenow"\nfiles = ["good.csv"]\n[sources.gone]\nkind = "jira"\nfiles = ["none.csv"]\n'
+    )
+    where = ("--data", tmp_path / "data", "--config", tmp_path / "meantime.toml")
+    assert ran(capsys, "refresh", *where)[0] == 3
+    code, out, _ = ran(capsys, "status", "--json", *where)
+    found = [(row["source"], row["outcome"], row["incidents"]) for row in json.loads(out)["sources"]]
+    assert (code, found) == (0, [("desk", "loaded", 1), ("gone", "failed", 0)])
+
+
 def test_a_checkout_may_be_written_and_does_not_replace_a_file(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
