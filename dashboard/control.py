@@ -67,8 +67,10 @@ def kind(one: Kpi) -> str | None:
     return KINDS.get(one.statistic)
 
 
-def watched(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str) -> dict[str, Watched]:
-    """Judge the last comparable period of a scope, for each KPI that has a chart.
+def watched(
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str, changes: Sequence[KnownChange] = ()
+) -> dict[str, Watched]:
+    """Judge the last comparable period of a scope, for each KPI that has a chart; `changes` are those that are known.
 
     The baseline comes before the scope's days, as far as there is enough of it, and after the last known change that
     splits it.
@@ -81,7 +83,7 @@ def watched(warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str
         return {}
     tested_from, until = max(scope.since or first, first), min(scope.until or last, last)
     reach = scope.within(max(_before(tested_from, grain, signals.MOST[grain]), first), until)
-    splits = tuple(change for change in known_changes(warehouse, scope) if change.splits)
+    splits = tuple(change for change in changes if change.splits)
     days = [change.day for change in splits]
     found = {}
     for name, history in _histories(warehouse, kinds, reach, grain, days).items():

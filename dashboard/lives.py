@@ -78,8 +78,6 @@ class Cohort(NamedTuple):
 
     lives: Lives
     naive: Naive
-    closed_only: tuple[str, ...]
-    """Sources that show no open incident from their last 30 days: the curve cannot correct for what they leave out."""
 
 
 class Pair(NamedTuple):
@@ -115,9 +113,12 @@ def cohort(warehouse: Warehouse, scope: Scope, event: str) -> Cohort:
         QueryError: the event is none of EVENTS.
     """
     rows = _rows(warehouse, scope, event, None)
-    sources = dict(scope.where).get("source")
-    closed_only = [name for name in warehouse.stored("closed_only")["source"] if sources is None or name in sources]
-    return Cohort(_lives(rows), _naive(warehouse, scope, event), tuple(closed_only))
+    return Cohort(_lives(rows), _naive(warehouse, scope, event))
+
+
+def closed_only(warehouse: Warehouse) -> list[str]:
+    """Name the sources that show no open incident from their last 30 days: no curve can correct for what they leave out."""
+    return warehouse.stored("closed_only")["source"].to_list()
 
 
 def groups(warehouse: Warehouse, scope: Scope, event: str, column: str) -> Groups:

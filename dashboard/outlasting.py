@@ -58,8 +58,10 @@ def section(here: View, event: str) -> None:
         parts.nothing(f"Not enough data (n = {found.lives.n}).")
         return
     st.markdown(words.plain(sentence(found.lives, tongue, here.span)))
-    for source in found.closed_only:
-        st.markdown(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
+    chosen = dict(here.scope.where).get("source")
+    for source in here.ask("closed_only"):
+        if chosen is None or source in chosen:
+            st.markdown(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
     _draw(here, [Stay("all", found.lives.curve)], tongue, f"n {words.number(found.lives.n)} · opened {here.span}")
     st.markdown(words.plain(beside(found, tongue)))
     with st.expander("The numbers behind this curve"):
@@ -108,10 +110,11 @@ def beside(found: Cohort, tongue: Tongue) -> str:
     apart = lives.mean.hours - naive.mean
     error = Z * math.sqrt(lives.mean.variance)
     limits = words.between(lives.mean.hours - error, lives.mean.hours + error, "hours", scale)
-    more = "longer" if apart >= 0 else "shorter"
+    same = words.duration(lives.mean.hours, scale) == words.duration(naive.mean, scale)
+    more = "the same" if same else f"{words.duration(abs(apart), scale)} {'longer' if apart > 0 else 'shorter'}"
     whole = (
         f"With all that were opened, each counted as long as any was watched ({words.duration(lives.mean.horizon)}), the "
-        f"mean is {words.duration(lives.mean.hours)} ({limits}): {words.duration(abs(apart), scale)} {more}."
+        f"mean is {words.duration(lives.mean.hours)} ({limits}): {more}."
     )
     gone = [
         *([f"{words.number(lives.still)} {tongue.still}"] if lives.still else []),

@@ -225,7 +225,8 @@ class View:
 
     def watched(self, names: Sequence[str]) -> dict[str, control.Watched]:
         """The control charts of KPIs, of those that have one."""
-        found: dict[str, control.Watched] = self.ask("watched", tuple(names), self.scope, self.grain)
+        changes = tuple(self.ask("known_changes", self.scope))
+        found: dict[str, control.Watched] = self.ask("watched", tuple(names), self.scope, self.grain, changes)
         return found
 
     def members(self, name: str, column: str) -> list[tuple[str, query.Number]]:

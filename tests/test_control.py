@@ -113,7 +113,8 @@ def test_a_history_has_the_moments_of_its_incidents(warehouse: Warehouse) -> Non
 
 def test_a_baseline_comes_before_what_is_looked_at_and_after_a_change_that_splits_it(warehouse: Warehouse) -> None:
     def found(scope: Scope, name: str = "mttr", grain: str = "week") -> Baseline:
-        return control.watched(warehouse, [name], scope, grain)[name].chart.baseline
+        changes = control.known_changes(warehouse, scope)
+        return control.watched(warehouse, [name], scope, grain, changes)[name].chart.baseline
 
     whole = found(TWELVE_WEEKS)
     assert whole[:3] == (date(2024, 10, 7), date(2025, 9, 29), 52)
@@ -132,7 +133,7 @@ def test_too_few_periods_are_told_without_asking(warehouse: Warehouse, monkeypat
     frame = Warehouse.frame
     monkeypatch.setattr(Warehouse, "frame", lambda *a: asked.append(a[1]) or frame(*a))
     found = control.watched(warehouse, ["mttr"], Scope(date(2025, 1, 1), date(2025, 12, 31)), "month")["mttr"]
-    assert [text for text in asked if "annotations" not in text] == []
+    assert asked == []
     assert judging.verdict(found) == "no verdict: 16 of the 20 months to compare with"
 
 
@@ -162,6 +163,6 @@ def test_the_verdict_is_said_in_words_with_its_reason(warehouse: Warehouse) -> N
 
 def test_a_split_is_named_where_the_baseline_is_stated(warehouse: Warehouse) -> None:
     network = Scope(TWELVE_WEEKS.since, TWELVE_WEEKS.until, (("assignment_group", ("Network",)),))
-    found = control.watched(warehouse, ["mttr"], network, "week")["mttr"]
+    found = control.watched(warehouse, ["mttr"], network, "week", control.known_changes(warehouse, network))["mttr"]
     said = "Baseline: 24 weeks, 7 Jul to 21 Dec 2025, since “Reorganisation of Network” on 1 Jul 2025"
     assert judging.stated(found).replace(words.GAP, " ") == said

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from dashboard import fitness, ledger, query, reconciler
+from dashboard import fitness, ledger, lives, query, reconciler
 from etl import refresh
 from etl.config import Source
 from etl.sources import Options
@@ -311,6 +311,20 @@ def test_a_kpi_without_the_doubtful_rows_equals_plain_sql(
     ).fetchall()[0]
     grade = next(one for one in fitness.grades(warehouse) if one.kpi == "mttr")
     assert (grade.grade, grade.n_without, grade.without) == ("fair", n, pytest.approx(reported, rel=1e-12))
+
+
+def test_an_extract_of_closed_incidents_only_is_named_and_its_curve_is_their_plain_share(
+    warehouse: query.Warehouse, truth: duckdb.DuckDBPyConnection
+) -> None:
+    assert lives.closed_only(warehouse) == ["uci"]
+    found = lives.cohort(warehouse, query.Scope(), "resolved").lives
+    # None is open at the end: without censoring the curve is a plain share.
+    longer = ", ".join(
+        f"avg((epoch(counted_resolved) - epoch(opened) > {hours * 3600})::integer)" for hours in lives.AFTER
+    )
+    n, *shares = truth.execute(f"select count(*), {longer} from truth where counted_resolved >= opened").fetchall()[0]
+    assert (found.n, found.still, found.otherwise) == (n, 0, 0)
+    assert [one.open for one in found.after] == pytest.approx(shares)
 
 
 def test_backlog_is_openings_minus_closings_cumulated(warehouse: query.Warehouse) -> None:
