@@ -170,9 +170,10 @@ class View:
         )
 
     def points(self, name: str) -> tuple[charts.Point, ...]:
-        """A KPI over time."""
+        """A KPI over time; with limits where a page wants a band, and where a KPI is asked for by itself."""
         scope = self.scope.within(self.since, self.shown_until)
-        found = self.ask("trend", _together(name, self.courses), scope, self.grain, self.bands)[name]
+        bands = self.bands if name in self.courses else (name,)
+        found = self.ask("trend", _together(name, self.courses), scope, self.grain, bands)[name]
         return tuple(
             charts.Point(
                 point.bucket.since,

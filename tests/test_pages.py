@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -236,6 +237,24 @@ def test_the_chart_behind_a_verdict_is_drawn_when_somebody_looks(sample: Path, m
     assert len(pictures(app)) == before + 1
     assert "Baseline: 52 weeks, 7 Oct 2024 to 5 Oct 2025 · diamonds: signals" in said(app)
     assert "week of 22 Dec 2025: 67, limits 76 to 221" in said(app)
+
+
+@pytest.mark.parametrize("page", ["overview", "resolution", "acknowledgement", "first_contact", "targets"])
+def test_every_course_of_a_mean_quantile_or_share_has_a_band(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, Series]] = []
+    draw = charts.trend
+
+    def noting(series: Sequence[Series], unit: Unit, *more: Any, **how: Any) -> Any:
+        drawn.extend((unit.kind, line) for line in series)
+        return draw(series, unit, *more, **how)
+
+    monkeypatch.setattr(charts, "trend", noting)
+    opened(monkeypatch, sample, page)
+    courses = [line for kind, line in drawn if kind != "count"]
+    assert courses
+    assert [line.name for line in courses if not any(point.low is not None for point in line.points)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
