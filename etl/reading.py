@@ -34,8 +34,10 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE = "_line"
 """The column that holds each row's line; no export may have a column of this name."""
 
-BLOCK_BYTES = 16 << 20
-"""How much of a file becomes one chunk; with smaller ones more time goes into calls than into rows."""
+BLOCK_BYTES = 4 << 20
+"""How much of a file is split into rows at once: with more, most of the time goes into new memory."""
+BLOCKS_PER_CHUNK = 4
+"""Blocks that become one chunk; with fewer, more time goes into calls than into rows."""
 LONGEST_LINE_BYTES = 64 << 20
 HEAD_BYTES = 1 << 20
 UNPACKED_BYTES = 64 << 20
@@ -379,8 +381,8 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
                     file, read_options=read_options, parse_options=parse_options, convert_options=convert_options
                 ) as batches,
             ):
-                for batch in batches:
-                    frame = pl.DataFrame(pl.from_arrow(batch))
+                while blocks := list(itertools.islice(batches, BLOCKS_PER_CHUNK)):
+                    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(blocks), rechunk=True))
                     steps, ordinal = _steps(frame.height, ordinal, bad_ordinals)
                     if has_quotes:
                         breaks = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))
@@ -585,7 +587,7 @@ def _json_records(
                 failure = error
             if end == 0:
                 more = file.read(HEAD_BYTES)
-                if more and len(buffer) < 32 * BLOCK_BYTES:
+                if more and len(buffer) < 128 * BLOCK_BYTES:
                     buffer += more
                     continue
                 if not buffer and not in_list:
