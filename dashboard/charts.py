@@ -302,7 +302,10 @@ def scale(values: Sequence[float], unit: Unit, log: bool = False, from_zero: boo
         high = min(1.0, _nice(top * 1.08)) if top > 0 else 1.0
         return Scale(1.0, (0.0, high), alt.Axis(title=unit.title, format="~%", tickCount=5), False)
     axis = alt.Axis(
-        title=unit.title, format="~s" if top >= 10_000 else ",~r", tickCount=5, tickMinStep=1 if top > 2 else 0.1
+        title=unit.title,
+        format="~s" if top >= 10_000 else ",~r",
+        tickCount=5,
+        tickMinStep=1 if top > 2 or unit.kind == "count" else 0.1,
     )
     return Scale(1.0, (0.0, _nice(max(top, 1e-9) * 1.06)), axis, False, unit.kind != "count")
 

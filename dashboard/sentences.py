@@ -195,6 +195,28 @@ def joined(*clauses: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
+def known(reading: Reading, sentence: str, what: str) -> str:
+    """Give the sentence, or say of what is asked that it cannot be told.
+
+    >>> known(Reading("mttr", "", "hours", None, 0), "incidents took ...", "the time to resolve on 3 Mar 2025")
+    'nothing is known of the time to resolve on 3 Mar 2025'
+    >>> known(Reading("mttr", "", "hours", 4.0, 3), "incidents took ...", "the time to resolve on 3 Mar 2025")
+    'not enough data (n = 3) to tell the time to resolve on 3 Mar 2025'
+    """
+    if reading.has_value:
+        return sentence
+    return f"nothing is known of {what}" if reading.value is None else f"{amount(reading)} to tell {what}"
+
+
+def opened(reading: Reading) -> str:
+    """Say how many incidents were opened.
+
+    >>> opened(Reading("incident_volume", "", "count", 1, 1))
+    '**1** incident was opened'
+    """
+    return f"**{amount(reading)}** {'incident was' if reading.value == 1 else 'incidents were'} opened"
+
+
 def when(reading: Reading, sentence: str) -> str:
     """Set the value into a sentence, or leave the sentence out where there is none.
 

@@ -124,7 +124,11 @@ class View:
         """The period as part of a sentence."""
         name = {"4w": "4 weeks", "12w": "12 weeks", "26w": "26 weeks", "12m": "12 months"}.get(self.choice.period)
         whole = name and self.since == filters.range_of(self.choice.period, self.until)[0]
-        return f"in the {name} to {words.day(self.until)}" if whole else f"from {self.span}"
+        return (
+            f"in the {name} to {words.day(self.until)}"
+            if whole
+            else f"{'on' if self.since == self.until else 'from'} {self.span}"
+        )
 
     @property
     def shown_until(self) -> date:

@@ -325,7 +325,7 @@ def test_a_page_with_nothing_in_its_period_says_so_and_does_not_break(
 def test_three_incidents_are_not_enough_for_a_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(tmp_path, [row(at, date(2026, 1, 5 + at)) for at in range(3)])
     app = opened(monkeypatch, data, "resolution", period=["all"])
-    assert "not enough data (n = 3)" in said(app)
+    assert "Not enough data (n = 3)" in said(app)
     assert "95 %" not in said(app)
 
 

@@ -12,7 +12,11 @@ mean, median, _ = (here.reading(name) for name in LINES)
 parts.title("Acknowledgement")
 parts.lead(
     sentences.joined(
-        f"it took **{sentences.mean(mean)}** on average until a person took an incident on {here.in_span}",
+        sentences.known(
+            mean,
+            f"it took **{sentences.mean(mean)}** on average until a person took an incident on {here.in_span}",
+            f"the time to acknowledge {here.in_span}",
+        ),
         sentences.compared(mean),
     ),
     sentences.when(median, "Half of them waited under {}."),

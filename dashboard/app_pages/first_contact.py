@@ -13,7 +13,11 @@ beside = here.ask("beside", "fcr_rate", here.scope)
 parts.title("First contact")
 parts.lead(
     sentences.joined(
-        f"the first contact was enough for **{sentences.amount(rate)}** of what people raised {here.in_span}",
+        sentences.known(
+            rate,
+            f"the first contact was enough for **{sentences.amount(rate)}** of what people raised {here.in_span}",
+            f"first-contact resolution {here.in_span}",
+        ),
         sentences.compared(rate),
     ),
     sentences.when(here.reading("fcr_coverage"), "It is known for {} of them."),

@@ -13,7 +13,12 @@ mean, median, slowest = (here.reading(name) for name in LINES)
 parts.title("Resolution")
 parts.lead(
     sentences.joined(
-        f"incidents took **{sentences.mean(mean)}** to resolve on average {here.in_span}", sentences.compared(mean)
+        sentences.known(
+            mean,
+            f"incidents took **{sentences.mean(mean)}** to resolve on average {here.in_span}",
+            f"the time to resolve {here.in_span}",
+        ),
+        sentences.compared(mean),
     ),
     sentences.when(median, f"The quicker half took under {{}}, one in ten over {sentences.amount(slowest)}."),
 )

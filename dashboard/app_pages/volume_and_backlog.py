@@ -11,7 +11,7 @@ opened, resolved, backlog, age = (here.reading(name) for name in here.batch)
 parts.title("Volume and backlog")
 parts.lead(
     sentences.joined(
-        f"**{sentences.amount(opened)}** incidents were opened {here.in_span}",
+        f"{sentences.opened(opened)} {here.in_span}",
         sentences.compared(opened),
     ),
     sentences.when(here.reading("out_of_hours_rate"), "{} of them came out of hours."),
