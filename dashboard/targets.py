@@ -49,13 +49,13 @@ def targets(warehouse: Warehouse) -> list[Target]:
     return found
 
 
-def holding(warehouse: Warehouse, name: str, scope: Scope) -> list[Target]:
-    """Give the targets of a KPI for exactly what a scope leaves that hold on any of its days, the newest last."""
+def holding(known: Sequence[Target], name: str, scope: Scope) -> list[Target]:
+    """Choose the targets of a KPI for exactly what a scope leaves that hold on any of its days, the newest last."""
     assert scope.since is not None
     assert scope.until is not None
     return [
         one
-        for one in targets(warehouse)
+        for one in known
         if one.kpi == name
         and one.is_for(scope.where)
         and one.since <= scope.until

@@ -201,7 +201,7 @@ class View:
 
     def aims(self, name: str) -> list[targets.Target]:
         """The targets of a KPI for exactly what is shown, on any of its days."""
-        return self.ask("holding", name, self.scope)
+        return targets.holding(self.ask("targets"), name, self.scope)
 
     def of(self, target: targets.Target) -> View:
         """The same days, of what a target is for."""

@@ -213,10 +213,10 @@ def test_a_target_is_judged_by_its_value_its_periods_and_chance(slower: Path) ->
 
 
 def test_a_target_holds_for_exactly_its_part_and_days(slower: Path) -> None:
-    warehouse = query.open_data(slower / "data")
+    known = targets.targets(query.open_data(slower / "data"))
 
     def held(name: str, since: date, until: date, where: targets.Part = ()) -> list[float]:
-        return [aim.value for aim in targets.holding(warehouse, name, query.Scope(since, until, where))]
+        return [aim.value for aim in targets.holding(known, name, query.Scope(since, until, where))]
 
     october, november = date(2025, 10, 1), date(2025, 11, 30)
     assert held("mttr", october, november) == [7.0]
