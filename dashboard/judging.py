@@ -39,8 +39,11 @@ def is_said(one: Watched | None) -> bool:
 
 
 def period(one: Watched) -> str:
-    """Name the period that the verdict is on."""
-    return words.period(one.chart.tested, one.grain) if one.chart.tested else ""
+    """Name the period that the verdict is on; of a day or a week the year goes without saying."""
+    if one.chart.tested is None:
+        return ""
+    whole = words.period(one.chart.tested, one.grain)
+    return whole.removesuffix(f"{words.GAP}{one.chart.tested.year}") if one.grain in ("day", "week") else whole
 
 
 def why(one: Watched | None, unit: charts.Unit) -> str:

@@ -225,10 +225,12 @@ def differ(found: Groups, column: str, tongue: Tongue) -> str:
     later, horizon = greatest.later, words.duration(found.horizon)
     scale = words.scale_of(later.hours)
     limits = words.between(later.low, later.high, "hours", scale)
+    among = ""
+    if len(found.pairs) > 1:
+        among = f", the greatest of {len(found.pairs)} differences ({_p(greatest.p)} adjusted for that many, Holm)"
     size = (
         f"counted up to {horizon}, {_member(column, greatest.one)} is {tongue.still} {words.duration(later.hours, scale)} "
-        f"longer on average than {_member(column, greatest.other)} ({limits}), the greatest of "
-        f"{words.counted(len(found.pairs), 'difference')} ({_p(greatest.p)} adjusted for that many, Holm)"
+        f"longer on average than {_member(column, greatest.other)} ({limits}){among}"
     )
     pace = "leave at different paces" if found.apart.p <= 0.05 else "do not leave at provably different paces"
     return f"The groups {pace} (log-rank test of {found.apart.freedom + 1} groups, {_p(found.apart.p)}); {size}."

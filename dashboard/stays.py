@@ -42,7 +42,7 @@ def staying(stays: Sequence[Stay], title: str, marks: Sequence[float], colours: 
         "name:N",
         scale=alt.Scale(domain=names, range=tints),
         legend=alt.Legend(
-            orient="top", title=None, labelColor=colours.ink, columns=3, symbolType="stroke", labelLimit=150
+            orient="bottom", title=None, labelColor=colours.ink, columns=2, symbolType="stroke", labelLimit=150
         )
         if len(stays) > 1
         else None,
