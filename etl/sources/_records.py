@@ -54,6 +54,23 @@ def check_fields(options: Options, fields: Collection[str]) -> None:
             )
 
 
+def lacking(export: Export, options: Options, field_: str, label: str, hint: str = "") -> SourceError:
+    """Say that a needed field has no column, which ones there are, and the key that names one."""
+    return SourceError(
+        f"{options.source}: {export.name}: no column for {field_} (looked for '{label}'); the file has "
+        f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]{hint}"
+    )
+
+
+def not_there(export: Export, options: Options, field_: str) -> SourceError:
+    """Say that the configuration takes a field from a column that is not there."""
+    column = options.fields[field_]
+    return SourceError(
+        f"{options.source}: {export.name}: [sources.{options.source}.fields] takes {field_} from '{column}', "
+        f"which the file does not have{nearest(column, export.columns)}"
+    )
+
+
 def planned(
     export: Export,
     options: Options,
@@ -86,10 +103,7 @@ def planned(
     where = f"{options.source}: {export.name}"
     for field_ in needed:
         if not set(columns[field_]) & set(export.columns):
-            raise SourceError(
-                f"{where}: no column for {field_} (looked for '{fields[field_][0]}'); the file has "
-                f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]{hint}"
-            )
+            raise lacking(export, options, field_, fields[field_][0], hint)
     formats = {}
     if stamped is not None:
         present = [name for field_ in stamped for name in columns[field_] if name in export.columns]

@@ -67,8 +67,8 @@ from etl.shaping import (
     translated,
     unknown,
 )
-from etl.sources import Canonical, Options, SourceError
-from etl.sources._records import check_fields, meaning
+from etl.sources import Canonical, Options
+from etl.sources._records import check_fields, lacking, meaning, not_there
 
 STATUS: dict[str, str] = {
     "open": "new",
@@ -295,6 +295,8 @@ EXAMPLE_OPTIONS: dict[str, str] = {"timezone": "Europe/Berlin"}
 
 
 PAGE = 100
+SWEPT = 1000
+"""Issues of a page with next to nothing of each; Cloud gives more of those at once, and fewer where it likes."""
 BATCH = 500
 """Issues whose change logs are asked for at once; the interface takes 1,000."""
 ASKED = (
@@ -363,7 +365,8 @@ class _Search:
         A number of rows to skip would miss an issue whenever an earlier one is deleted meanwhile.
         """
         if self.is_cloud:
-            document = {"jql": jql, "fields": list(fields), "maxResults": self.page}
+            size = SWEPT if fields == BARE else self.page
+            document = {"jql": jql, "fields": list(fields), "maxResults": size}
             return by_token(
                 self.client, "rest/api/3/search/jql", document, "issues",
                 start=start, name="nextPageToken", token=self._next, post=True,
@@ -576,16 +579,10 @@ def prepare(export: Export, options: Options) -> Plan:
     is_csv = not any(column.startswith("fields.") for column in export.columns)
     for field, label in (("incident_id", "Issue key"), ("state", "Status"), ("opened_at", "Created")):
         if not columns[field]:
-            raise SourceError(
-                f"{where}: no column for {field} (looked for '{label}'); the file has "
-                f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]"
-            )
-    for field, told in options.fields.items():
+            raise lacking(export, options, field, label)
+    for field in options.fields:
         if is_csv and not columns[field]:
-            raise SourceError(
-                f"{where}: [sources.{options.source}.fields] takes {field} from '{told}', "
-                f"which the file does not have{nearest(told, export.columns)}"
-            )
+            raise not_there(export, options, field)
     stamped = [column for field in STAMPS for column in columns[field]] if is_csv else []
     formats = stamps.decide(export.head(), stamped, export.chunks(), told=options.date_format, where=where)
     zone = stamps.check_zone(options.timezone or "UTC")

@@ -54,12 +54,11 @@ from etl.shaping import (
     leftovers,
     lowered,
     mapped,
-    nearest,
     newest,
     read_stamp,
 )
-from etl.sources import Canonical, Options, SourceError
-from etl.sources._records import check_fields, meaning
+from etl.sources import Canonical, Options
+from etl.sources._records import check_fields, lacking, meaning, not_there
 
 STATUS: dict[str, str] = {
     "new": "new",
@@ -336,10 +335,7 @@ def prepare(export: Export, options: Options) -> Plan:
     if not is_audit:
         for needed, label in (("incident_id", "number"), ("state", "state"), ("opened_at", "opened")):
             if needed not in columns:
-                raise SourceError(
-                    f"{where}: no column for {needed} (looked for '{label}'); the file has "
-                    f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]"
-                )
+                raise lacking(export, options, needed, label)
     stamped = ("happened_at",) if is_audit else STAMPS
     names = [columns[field] for field in stamped if field in columns]
     formats = stamps.decide(export.head(), names, export.chunks(), told=options.date_format, where=where)
@@ -395,10 +391,7 @@ def _columns(
         if column is not None and field in fields:
             found[field] = column
         elif field in fields:
-            raise SourceError(
-                f"{options.source}: {export.name}: [sources.{options.source}.fields] takes {field} from '{told}', "
-                f"which the file does not have{nearest(told, export.columns)}"
-            )
+            raise not_there(export, options, field)
     # The Table API gives database values in UTC beside display values in the user's zone: take the unambiguous one.
     for field in STAMPS:
         column = found.get(field)

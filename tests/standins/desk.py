@@ -163,9 +163,9 @@ class Desk(Standin):
             self._open()
         elif dice < 0.23 and self.deletes and len(self.visible()) > 1:
             self._delete(self.random.choice(alive))
-        elif dice < 0.25 and self.hides:
+        elif dice < 0.26 and (hidden := [ticket for ticket in alive if ticket.is_hidden]):
             # A right is given: nothing about the ticket itself changes.
-            self.random.choice(alive).is_hidden = False
+            self.random.choice(hidden).is_hidden = False
         else:
             self._act(self.random.choice(alive))
 
