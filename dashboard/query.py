@@ -209,6 +209,11 @@ class Warehouse:
         """The known changes of the configuration, in order of time."""
         return self.stored("annotations")
 
+    @cached_property
+    def targets(self) -> pl.DataFrame:
+        """The targets of the configuration."""
+        return self.stored("targets")
+
     @property
     def first_day(self) -> date | None:
         """Day of the first opening; None in an empty warehouse."""

@@ -43,7 +43,7 @@ class Target(NamedTuple):
 def targets(warehouse: Warehouse) -> list[Target]:
     """Give all targets that are published."""
     found = []
-    for row in warehouse.stored("targets").iter_rows(named=True):
+    for row in warehouse.targets.iter_rows(named=True):
         part = tuple((name, tuple(values)) for name, values in row.items() if isinstance(values, list))
         found.append(Target(row["kpi"], row["value"], row["is_most"], row["since"], row["until"], part))
     return found
