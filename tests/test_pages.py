@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import streamlit
 from streamlit.testing.v1 import AppTest
 
 from dashboard import charts, filters, query, sentences, view, words
@@ -89,6 +91,21 @@ def opened(monkeypatch: pytest.MonkeyPatch, data: Path, page: str = "overview", 
     return app
 
 
+def questions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the queries that run from now on, with nothing kept from before."""
+    streamlit.cache_data.clear()
+    streamlit.cache_resource.clear()
+    asked: Counter[str] = Counter()
+    frame = query.Warehouse.frame
+
+    def counted(self: query.Warehouse, text: str, values: dict[str, Any] | None = None) -> Any:
+        asked[f"{text}{values}"] += 1
+        return frame(self, text, values)
+
+    monkeypatch.setattr(query.Warehouse, "frame", counted)
+    return asked
+
+
 def url(app: AppTest) -> dict[str, list[str]]:
     """The parameters of the page's URL."""
     return {name: [values] if isinstance(values, str) else values for name, values in app.query_params.items()}
@@ -121,10 +138,13 @@ def test_what_the_docstrings_say_is_so(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_draws_on_the_sample_and_tells_zone_age_and_that_it_is_made_up(
+def test_a_page_draws_on_the_sample_asks_nothing_twice_and_tells_zone_age_and_that_it_is_made_up(
     page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened(monkeypatch, sample, page)
+    asked = questions(monkeypatch)
+    app.run()
+    assert [text for text, times in asked.items() if times > 1] == []
     assert not app.exception
     assert len(app.title) == 1
     text = said(app)
