@@ -151,6 +151,18 @@ def test_an_as_of_is_the_greatest_stamp_of_the_file_or_as_told(tmp_path: Path) -
     ]
 
 
+def test_an_opening_after_all_that_happened_to_its_incident_is_no_as_of(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "number,state,opened_at,resolved_at\n"
+        "INC1,Resolved,2025-03-03 08:00:00,2025-03-03 09:00:00\n"
+        "INC2,Resolved,2025-09-03 08:00:00,2025-03-02 09:00:00\n"
+        "INC3,New,2025-03-03 09:30:00,\n"
+    )
+    refresh.load(tmp_path / "data", Source("desk", "servicenow", Options("desk")), [file])
+    assert one(tmp_path / "data", "select as_of from sources") == [(datetime(2025, 3, 3, 9, 30),)]
+
+
 def test_a_stamp_in_the_future_is_no_as_of(tmp_path: Path) -> None:
     data = tmp_path / "data"
     far = 60 * 24 * 365 * 200
