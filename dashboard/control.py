@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -43,6 +44,17 @@ def known_changes(warehouse: Warehouse, scope: Scope) -> list[KnownChange]:
         is_all_of_it = all(name in chosen and chosen[name] <= members for name, members in parts.items())
         found.append(KnownChange(row["annotated_on"], row["text"], row["splits_baseline"] and is_all_of_it))
     return found
+
+
+def strangers(warehouse: Warehouse, column: str, members: Sequence[str]) -> dict[str, str | None]:
+    """Name those of a column's members that no incident has, each with the nearest that one has."""
+    quoted = query.column(warehouse, "incidents", column)
+    found = warehouse.frame(
+        f"select distinct {quoted}::varchar as member from main.incidents where {quoted} is not null"
+    )
+    known = found["member"].to_list()
+    near = {member: difflib.get_close_matches(member, known, n=1) for member in members if member not in known}
+    return {member: close[0] if close else None for member, close in near.items()}
 
 
 class Watched(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import charts, words
-from dashboard.charts import Palette, Point
+from dashboard.charts import Note, Palette, Point
 
 
 class Part(NamedTuple):
@@ -110,7 +110,11 @@ def _rounded(share: float) -> float:
 
 
 def over_time(
-    points: Sequence[Point], pieces: Sequence[Piece], kinds: dict[str, tuple[str, str]], colours: Palette
+    points: Sequence[Point],
+    pieces: Sequence[Piece],
+    kinds: dict[str, tuple[str, str]],
+    colours: Palette,
+    notes: Sequence[Note] = (),
 ) -> Any:
     """Draw how the shares of the parts developed, all of a period being 100 %; what cannot be compared is pale.
 
@@ -119,6 +123,7 @@ def over_time(
         pieces: what each part was in each, by the period's first day.
         kinds: part -> its name and colour, from the bottom up.
         colours: those of the page.
+        notes: known changes, to be marked.
     """
     totals: dict[date | None, float] = {}
     for piece in pieces:
@@ -177,7 +182,8 @@ def over_time(
             ],
         )
     )
-    return charts.dressed(alt.layer(frame, drawn), colours, 320, top=4)
+    marked = charts._noted(notes, points, colours, x)
+    return charts.dressed(alt.layer(frame, drawn, *marked), colours, 320, top=4)
 
 
 def by_member(

@@ -174,7 +174,7 @@ def time_figure(here: View, found: Whereabouts, question: str) -> Figure | None:
     return Figure(
         question,
         f"share of all hours to resolve · {here.span}, {filters.GRAINS[here.grain]}{flagged}",
-        stacks.over_time(points, pieces, kinds, here.colours),
+        stacks.over_time(points, pieces, kinds, here.colours, here.notes),
         f"Shares of the time over {len(points)} periods; over all of them: {said}.",
     )
 

@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as ProgressBar
 
+from etl import annotation, proposal, published, refresh, sources
 from etl import config as configuration
-from etl import proposal, published, refresh, sources
 from etl.archive import ArchiveError
 from etl.catalog import CatalogError
 from etl.config import Config, ConfigError, Source
@@ -670,6 +670,8 @@ def check(settings: Settings) -> int:
         trial.close()
     for line in _detected(settings, config):
         click.echo(line)
+    for line in _unmatched(settings, config):
+        settings.say("warning", line)
     return code
 
 
@@ -691,6 +693,23 @@ def _detected(settings: Settings, config: Config) -> Iterator[str]:
         kind = view.KINDS[kpi.unit]
         said = aims.detects(target, targets.ground(warehouse, target), kind)
         yield f"target: {aims.name(target, kpi, kind)} {said}".replace(words.GAP, " ")
+
+
+def _unmatched(settings: Settings, config: Config) -> Iterator[str]:
+    """Name what known changes concern and no published incident has: they would never be drawn."""
+    if not config.annotations:
+        return
+    from dashboard import control, query
+
+    try:
+        warehouse = query.open_data(settings.data)
+    except query.NoWarehouse:
+        return
+    for one in config.annotations:
+        for column, members in zip(annotation.SLICE, one[3:], strict=True):
+            for member, near in control.strangers(warehouse, column, [str(value) for value in members]).items():
+                said = f"[[annotations]] of {one.annotated_on} '{one.text}': no incident has {column} '{member}'"
+                yield f"{said}; did you mean '{near}'?" if near else said
 
 
 def _looked_at(trial: Trial, source: Source) -> Iterator[str]:

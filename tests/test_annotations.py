@@ -9,11 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT
 
 from dashboard import filters
 from etl import annotation, config, refresh, store
 from etl.annotation import Annotation
+from etl.cli import cli
 from etl.config import ConfigError
 
 HEADER = "Number,State,Priority,Opened,Resolved"
@@ -118,6 +120,19 @@ def test_changes_are_published_follow_the_configuration_and_outlive_a_rebuild(tm
     # A configuration that names none removes them.
     refresh.refresh(data, configured(""))
     assert published(data) == []
+
+
+def test_check_names_a_part_that_no_incident_has(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        EXPORT.replace("State,", "State,Assignment group,").replace("Resolved,3", "Resolved,Network,3")
+    )
+    file = tmp_path / "meantime.toml"
+    file.write_text(SOURCE + TWO.replace("Network", "Netwrok"), encoding="utf-8")
+    refresh.refresh(tmp_path / "data", config.read(file))
+    told = CliRunner().invoke(cli, ["--data", str(tmp_path / "data"), "--config", str(file), "check"])
+    said = "[[annotations]] of 2026-01-15 'Reorganisation': no incident has assignment_group 'Netwrok'; did you mean 'Network'?"
+    assert said in told.stderr
+    assert told.exit_code == 0
 
 
 def test_the_readme_shows_annotations_that_are_understood() -> None:

@@ -166,3 +166,11 @@ def test_a_split_is_named_where_the_baseline_is_stated(warehouse: Warehouse) -> 
     found = control.watched(warehouse, ["mttr"], network, "week", control.known_changes(warehouse, network))["mttr"]
     said = "Baseline: 24 weeks, 7 Jul to 21 Dec 2025, since “Reorganisation of Network” on 1 Jul 2025"
     assert judging.stated(found).replace(words.GAP, " ") == said
+
+
+def test_a_part_that_no_incident_has_is_named_with_the_nearest(warehouse: Warehouse) -> None:
+    assert control.strangers(warehouse, "assignment_group", ["Network", "Netwrok", "?"]) == {
+        "Netwrok": "Network",
+        "?": None,
+    }
+    assert control.strangers(warehouse, "priority", ["1", "9"]) == {"9": None}
