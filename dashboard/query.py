@@ -1035,6 +1035,23 @@ def two_periods(
     return {column_name: _side_by_side(frame, compared) for column_name, frame in found.items()}
 
 
+def by_member(
+    warehouse: Warehouse, name: str, scope: Scope, by: str, compared: Comparison
+) -> list[tuple[str | None, Number, Number]]:
+    """Give a KPI by each member of a column, now and before, with what their difference is judged by."""
+    parts = _two(compared)
+    frame = _answers(warehouse, [name], scope.within(None, None), (by,), None, parts, [name])
+    nothing = Number(0.0 if kpi(warehouse, name).is_count else None, 0)
+    found: dict[Any, dict[date, Number]] = {}
+    for row in frame.iter_rows(named=True):
+        found.setdefault(row[by], {})[row["period"]] = Number(*(row[part] for part in Number._fields))
+    (now, _), (before, _) = parts
+    return [
+        (None if member is None else str(member), sides.get(now, nothing), sides.get(before, nothing))
+        for member, sides in found.items()
+    ]
+
+
 def _side_by_side(frame: pl.DataFrame, compared: Comparison) -> pl.DataFrame:
     sides = []
     for period, since in (("before", compared.before_since), ("now", compared.since)):

@@ -166,6 +166,23 @@ def said(found: Sequence[Step], bridge: Bridge, say: Say) -> str:
     return f": {', '.join(clauses)}" if clauses else ""
 
 
+def one_by_one(found: why.OneByOne | None, column: str, kind: str) -> str:
+    """Say which members changed beyond chance, and of how many that were looked at."""
+    if found is None or not found.looked_at:
+        return ""
+    of = f"of {words.number(found.looked_at)} {filters.PLURALS[column]} looked at one by one"
+    if not found.changed:
+        return f"None {of} changed beyond chance."
+    told = words.listing(
+        [
+            f"{member(column, one.member)} ({sentences.signed_between(one.low, one.high, kind, one.value)})"
+            for one in found.changed
+        ],
+        most=5,
+    )
+    return f"O{of[1:]}, {told} changed beyond chance."
+
+
 def _is_seen(amount: str) -> bool:
     return any(digit in amount for digit in "123456789")
 

@@ -90,10 +90,7 @@ def verdict(reading: Reading) -> str:
         return ""
     if not is_change(reading):
         return "within normal variation"
-    scale = words.scale_of(reading.value or 0.0) if reading.kind == "hours" else None
-    first, last = signed(low, reading.kind, scale), signed(high, reading.kind, scale)
-    unit = last.rpartition(words.GAP)[2] if words.GAP in last else ""
-    return f"a change of {first.removesuffix(f'{words.GAP}{unit}') if unit else first} to {last}"
+    return f"a change of {signed_between(low, high, reading.kind, reading.value or 0.0)}"
 
 
 def of_the_whole(reading: Reading) -> str:
@@ -177,6 +174,18 @@ def signed(change: float, kind: str, scale: str | None = None) -> str:
     if kind == "share":
         return f"{sign}{words.share(size).removesuffix(f'{words.GAP}%')}{words.GAP}points"
     return f"{sign}{words.duration(size, scale) if kind == 'hours' else words.value(size, kind)}"
+
+
+def signed_between(low: float, high: float, kind: str, value: float) -> str:
+    """Say the limits of a change with their signs, a duration in the unit of the value that changed.
+
+    >>> signed_between(0.4, 1.8, "hours", 4.2).replace(words.GAP, " ")
+    '+0.4 to +1.8 h'
+    """
+    scale = words.scale_of(value) if kind == "hours" else None
+    first, last = signed(low, kind, scale), signed(high, kind, scale)
+    unit = last.rpartition(words.GAP)[2] if words.GAP in last else ""
+    return f"{first.removesuffix(f'{words.GAP}{unit}') if unit else first} to {last}"
 
 
 def mean(reading: Reading) -> str:

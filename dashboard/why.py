@@ -9,7 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dashboard import evidence, query
-from dashboard.insights import bridge, search
+from dashboard.insights import bridge, intervals, search
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Scope, Warehouse
 
@@ -17,6 +17,8 @@ SEARCHED = ("priority", "assignment_group", "service", "category", "channel", "s
 """The dimensions that are searched, and all pairs of them."""
 MOST_PARTS = 30
 """Members of a quantile that are told apart; the smaller ones are one part together."""
+FALSE_DISCOVERIES = 0.05
+"""What share of the findings of a list may be none."""
 OTHERS = "\N{HORIZONTAL ELLIPSIS}"
 """The part of the members that are told together; no member of that name exists by accident."""
 
@@ -63,6 +65,44 @@ def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) ->
         column: Bridge(one, column, compared, before, now, _parts(warehouse, one, scope, column, compared, members))
         for column, members in query.two_periods(warehouse, name, scope, by, compared).items()
     }
+
+
+class Changed(NamedTuple):
+    """A member whose own value changed beyond chance, with the 95 % interval of that."""
+
+    member: str | None
+    value: float
+    low: float
+    high: float
+    p: float
+    """Adjusted for all members that were looked at."""
+
+
+class OneByOne(NamedTuple):
+    """The members of a column looked at one by one."""
+
+    looked_at: int
+    changed: list[Changed]
+    """The surest first."""
+
+
+def one_by_one(warehouse: Warehouse, name: str, scope: Scope, by: str) -> OneByOne | None:
+    """Judge each member's own change by the interval of the difference, false discoveries held to 5 % among all of them.
+
+    None where there is nothing to compare, or no interval: stocks have none.
+    """
+    one, compared = query.kpi(warehouse, name), query.comparison(warehouse, name, scope)
+    if compared is None or compared.reason or one.fact == "incident_days":
+        return None
+    judged = []
+    for member, now, before in query.by_member(warehouse, name, scope, by, compared):
+        settled = max if one.is_count else min
+        difference = evidence.difference(one, now, before)
+        if difference is not None and settled(now.n, before.n) >= query.FEW:
+            judged.append(Changed(member, now.value or 0.0, *difference))
+    adjusted = intervals.false_discoveries([found.p for found in judged])
+    changed = [found._replace(p=float(p)) for found, p in zip(judged, adjusted, strict=True) if p <= FALSE_DISCOVERIES]
+    return OneByOne(len(judged), sorted(changed, key=lambda found: found.p))
 
 
 def _parts(

@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
-from dashboard import query, reasons, why, words
+from dashboard import evidence, query, reasons, why, words
 from dashboard.query import Scope
 from dashboard.why import Bridge
 from etl import catalog, refresh
@@ -168,3 +169,37 @@ def test_a_longer_month_has_more_days(tmp_path: Path) -> None:
         "priority": f"+21: {words.MINUS}7 because the period had fewer days, weekday for weekday, "
         "+28 because there were more P2",
     }
+
+
+def test_a_member_is_judged_as_it_is_alone_and_so_much_the_harder_as_many_are_looked_at(
+    warehouse: query.Warehouse,
+) -> None:
+    found = why.one_by_one(warehouse, "hold_share", SCOPE, "priority")
+    assert found is not None
+    assert (found.looked_at, [one.member for one in found.changed]) == (6, ["5"])
+    (changed,) = found.changed
+    alone = query.changes(warehouse, ["hold_share"], Scope(SCOPE.since, SCOPE.until, (("priority", ("5",)),)))
+    change = alone["hold_share"]
+    assert change.interval == pytest.approx((changed.low, changed.high))
+    p = [
+        difference[2]
+        for level in ("1", "2", "3", "4", "5", None)
+        for one in [
+            query.changes(warehouse, ["hold_share"], Scope(SCOPE.since, SCOPE.until, (("priority", (level,)),)))
+        ]
+        if (difference := evidence.difference(one["hold_share"].kpi, one["hold_share"].now, one["hold_share"].before))
+    ]
+    assert changed.p == pytest.approx(stats.false_discovery_control(p).min())
+    said = reasons.one_by_one(found, "priority", "share").replace(words.GAP, " ")
+    assert (
+        said
+        == f"Of 6 priorities looked at one by one, P5 ({words.MINUS}38.1 to {words.MINUS}7.2 points) changed beyond chance."
+    )
+
+
+def test_of_members_that_did_not_change_it_is_said_how_many_were_looked_at(warehouse: query.Warehouse) -> None:
+    found = why.one_by_one(warehouse, "mttr_median", SCOPE, "assignment_group")
+    assert reasons.one_by_one(found, "assignment_group", "hours") == (
+        "None of 8 assignment groups looked at one by one changed beyond chance."
+    )
+    assert why.one_by_one(warehouse, "backlog", SCOPE, "priority") is None

@@ -61,6 +61,8 @@ if bridge is not None:
         figures.waterfall(here, "What adds up to the change?", bridge),
         otherwise="Nothing changed in any part.",
     )
+    if judged := reasons.one_by_one(here.ask("one_by_one", name, here.scope, column), column, kind):
+        st.markdown(words.plain(judged))
     parts.stand_out(here, name)
     parts.folded("Every part", figures.bridge_table(bridge, kind))
 parts.foot(here, (name,))

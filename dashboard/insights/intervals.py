@@ -7,7 +7,7 @@ the variance is larger than if incidents were independent of each other: n/deff 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -278,8 +278,3 @@ def holm(p: ArrayLike) -> Array:
     found = np.empty_like(p)
     found[order] = np.minimum(np.maximum.accumulate(ranked), 1.0)
     return found
-
-
-def number(value: Any) -> float | None:
-    """Give a limit as people and JSON know it: None where there is none."""
-    return None if value is None or not np.isfinite(value) else float(value)
