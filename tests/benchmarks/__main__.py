@@ -170,7 +170,15 @@ EACH_BY_HAND = "case when i.excluded_as is null and i.resolved_with_parent is no
 MACRO_BY_HAND = f"sum({EACH_BY_HAND})::double / nullif(count({EACH_BY_HAND}), 0) / 3600"
 EDGE_DAYS = 28
 """Days at the beginning that no change may reach back to: only the quickly resolved are there."""
-WITH_STATISTICS = ("overview", "resolution", "acknowledgement", "first_contact", "volume_and_backlog", "why_it_moved")
+WITH_STATISTICS = (
+    "overview",
+    "resolution",
+    "acknowledgement",
+    "first_contact",
+    "volume_and_backlog",
+    "why_it_moved",
+    "targets",
+)
 """Pages whose queries may take 300 ms: those with intervals or the parts of a change, and the backlog; 150 the others."""
 
 
