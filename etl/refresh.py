@@ -248,9 +248,10 @@ def _run(
             raise RefreshError(str(error)) from error
         raise
     con.close()
-    archive.confirm(raw)
     progress(f"publishing version {version}")
     publish.publish(data, _store_file(data), version)
+    # Now only do the next pulls begin where these ended.
+    archive.confirm(raw)
     if keep_raw is not None:
         for source, _ in wanted:
             archive.prune(raw, source.name, keep_raw)
@@ -284,6 +285,8 @@ def recover(data: Path, stated: Stated = Stated(), progress: Progress = lambda _
     finally:
         con.close()
     if is_current:
+        if version > (publish.published(data) or 0):
+            publish.publish(data, file, version)
         archive.recover(raw, in_store, statements_in_store)
     why = None
     if known is not None and not is_current:
@@ -296,8 +299,6 @@ def recover(data: Path, stated: Stated = Stated(), progress: Progress = lambda _
         progress(f"rebuilding the store from the archive: {why}")
         _rebuild(data, stated, progress)
         _publish(data)
-    elif version > (publish.published(data) or 0):
-        publish.publish(data, file, version)
 
 
 def _publish(data: Path) -> int:

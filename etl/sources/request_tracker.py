@@ -152,6 +152,7 @@ TICKET = (
 )
 TRANSACTION = "Type,Field,OldValue,NewValue,Created,Creator,ObjectId"
 CHANGES = "ObjectType='RT::Ticket' AND Type != 'EmailRecord' AND Type != 'CommentEmailRecord'"
+_SINCE = re.compile(r" AND (?:Created|LastUpdated) >= '[^']*'")
 AT_ONCE = 50
 """Tickets that one search names."""
 
@@ -286,14 +287,21 @@ def _pages(answer: Answer) -> int | None:
 
 def _last(client: Client, path: str, query: str) -> int:
     """Find the greatest id that the reader may see: of the pages from the end the first that is not hidden whole."""
-    for number in range(1, 1_000_000):
+    pages, number = 1_000_000, 1
+    while number <= pages:
         asked = {"query": query, "orderby": "id", "order": "DESC", "per_page": 100, "page": number}
         document = client.get(path, asked).document
         if document.get("items"):
             return int(document["items"][0]["id"])
-        if number == 1 and not client.get("REST/2.0/tickets", {"query": "id > 0", "per_page": 1}).document.get("items"):
-            # Who sees no ticket sees no transaction of one.
-            return 0
+        if number == 1:
+            if not client.get("REST/2.0/tickets", {"query": "id > 0", "per_page": 1}).document.get("items"):
+                # Who sees no ticket sees no transaction of one.
+                return 0
+            whole = _SINCE.sub("", query)
+            if whole != query:
+                # Nothing since then looks like everything hidden; but there are no more rows than ids.
+                pages = _last(client, path, whole) // 100 + 1
+        number += 1
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import ssl
@@ -21,7 +22,7 @@ import pytest
 from standins import IMPATIENT, VARIABLE, Standin, served
 from standins.pagerduty import PagerDuty
 
-from etl import cli, refresh
+from etl import cli, publish, refresh
 from etl.pull import Pull
 
 CONFIGURATION = """
@@ -253,6 +254,31 @@ def test_a_disk_that_is_full_in_the_middle_of_a_pull(house: House, capsys: pytes
         assert house.refresh() == 0
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def watermark(house: House) -> list[str]:
+    """Up to when each pull tells that the next one may build on."""
+    found = [
+        json.loads(file.read_text())["state"]["as_of"] for file in house.folder.glob("data/raw/paging/*/manifest.json")
+    ]
+    return sorted(found)
+
+
+def test_a_pull_that_was_not_published_moves_no_watermark(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, published = watermark(house), house.published()
+    house.tool.passes(hours=5)
+    house.tool.change()
+    with monkeypatch.context() as broken:
+        broken.setattr(publish, "swing", refuse)
+        assert house.refresh() == 1
+    assert (watermark(house), house.published()) == (before, published)
+    assert house.refresh() == 0
+    assert house.published()[0] == "incidents-3.duckdb"
+    assert watermark(house)[-1] > before[-1]
+
+
+def refuse(*_: object) -> None:
+    raise publish.PublishError("the link cannot be swung")
 
 
 @pytest.mark.parametrize(
