@@ -546,11 +546,14 @@ def _flat(record: Mapping[str, Any], null_marks: tuple[str, ...], prefix: str = 
     """Flatten nested objects to dotted names; a list stays one JSON text."""
     row: dict[str, str | None] = {}
     for key, value in record.items():
-        label = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            row |= _flat(value, null_marks, f"{label}.")
+        label = prefix + key
+        # Most values are texts; JSON's objects are dictionaries, and asking for any mapping would take long.
+        if isinstance(value, str):
+            row[label] = None if value in null_marks else value
         elif value is None:
             row[label] = None
+        elif isinstance(value, dict):
+            row |= _flat(value, null_marks, f"{label}.")
         elif isinstance(value, bool):
             row[label] = "true" if value else "false"
         elif isinstance(value, list):

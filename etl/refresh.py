@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +24,7 @@ from etl.config import DEFAULT_REJECTED_SHARE, Config, ConfigError, Source
 from etl.incident import Field
 from etl.links import LinkError, Links
 from etl.publish import PublishError
-from etl.pull import Pull, PullError, begin, open_streams
+from etl.pull import Note, Pull, PullError, begin, open_streams
 from etl.reading import LINE, Export, ReadError, open_exports
 from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
@@ -517,8 +518,15 @@ def _pull(
         if pulling.is_continued:
             progress(f"{source.name}: going on with the pull that was broken off")
         try:
+            began = time.monotonic()
             sources.source(source.kind).fetch(pulling)
             pulling.finish()
+            progress(
+                Note(
+                    f"{source.name}: pulled {sum(pulling.records.values()):,} records in {time.monotonic() - began:.1f} s, "
+                    f"of which {pulling.waited_seconds:.1f} s went by in waiting for answers"
+                )
+            )
         finally:
             pulling.close()
     except INPUT_ERRORS as error:

@@ -362,17 +362,18 @@ class Client:
         if status in allowed:
             return Answer(None, answer.headers, request, status)
         self._pace.heed(answer.headers, self.patience.asked_most)
-        text = answer.text
         if status == 401:
             raise self.error(f"{request} gave 401: the tool does not accept the token or password; check it")
         if status == 403:
-            raise self.error(f"{request} gave 403: this user may not read that; {_shown(text) or 'check its rights'}")
+            raise self.error(
+                f"{request} gave 403: this user may not read that; {_shown(answer.text) or 'check its rights'}"
+            )
         if 300 <= status < 400:
             where = answer.headers.get("Location", "")
             hint = "a login page: check the token" if "login" in where.lower() else "check the address"
             raise self.error(f"{request} leads to {where or 'somewhere else'} ({status}); {hint} in `url`")
         if _is_html(answer):
-            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            title = re.search(r"<title[^>]*>(.*?)</title>", answer.text, re.IGNORECASE | re.DOTALL)
             named = f" titled '{' '.join(title[1].split())[:80]}'" if title else ""
             raise self.error(
                 f"{request} gave a web page{named} ({status}) instead of data: a proxy or a login stands between, "
@@ -381,15 +382,17 @@ class Client:
         if status == 404:
             raise self.error(f"{request} gave 404: the tool has no such address; check `url`")
         if status >= 400:
-            raise self.error(f"{request} gave {status} {answer.reason_phrase}: {_shown(text) or 'it does not say why'}")
+            raise self.error(
+                f"{request} gave {status} {answer.reason_phrase}: {_shown(answer.text) or 'it does not say why'}"
+            )
         try:
             found = json.loads(answer.content) if answer.content.strip() else None
         except ValueError as error:
             if "charset" in answer.headers.get("Content-Type", ""):
                 with contextlib.suppress(ValueError):
-                    return Answer(json.loads(text), answer.headers, request)
+                    return Answer(json.loads(answer.text), answer.headers, request)
             # A cut-off answer may come whole next time.
-            raise _AgainError(f"{request} gave what is no JSON ({error}): {_shown(text)}", None) from error
+            raise _AgainError(f"{request} gave what is no JSON ({error}): {_shown(answer.text)}", None) from error
         said = (self.complaint or complaint)(found)
         if said is not None:
             raise self.error(f"{request} gave 200, but tells an error: {_shown(said)}")

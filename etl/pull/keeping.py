@@ -32,6 +32,10 @@ SUFFIX = ".jsonl.gz"
 OLDEST_CONTINUED = timedelta(days=1)
 """A tool's page tokens do not live for ever: an older broken pull starts over."""
 ZIP_LEVEL = 2
+READ_BYTES = 1 << 19
+ROWS_AT_ONCE = 20_000
+"""Records of a pull that are read at once: nested ones take much memory."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass
@@ -143,7 +147,7 @@ class Pull:
             for page in pages(self._resumes.get(stream)):
                 count += 1
                 if page.records:
-                    lines = "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in page.records)
+                    lines = "".join([f"{_encode(record)}\n" for record in page.records])
                     file.write(gzip.compress(lines.encode("utf-8", "surrogatepass"), ZIP_LEVEL))
                     file.flush()
                 self.records[stream] = self.records.get(stream, 0) + len(page.records)
@@ -284,8 +288,9 @@ def records(file: Path) -> Iterator[dict[str, Any]]:
     if not file.exists() or file.stat().st_size == 0:
         return
     with gzip.open(file, "rb") as lines:
-        for line in lines:
-            yield json.loads(line)
+        # Many lines at once: as one list they are read in half the time.
+        while some := lines.readlines(READ_BYTES):
+            yield from json.loads(b"[" + b",".join(some) + b"]")
 
 
 def open_streams(folder: Path, references: Iterable[str] = ()) -> list[Export]:
@@ -307,7 +312,7 @@ def open_streams(folder: Path, references: Iterable[str] = ()) -> list[Export]:
 
 def _export(file: Path, stream: str, beside: Mapping[str, list[dict[str, Any]]]) -> Export:
     def read(_: Any) -> Iterator[pl.DataFrame]:
-        return frames_of(records(file))
+        return frames_of(records(file), rows_at_once=ROWS_AT_ONCE)
 
     head = next(read(None))
     return Export(stream, [name for name in head.columns if name != LINE], read, stream=stream, beside=beside)

@@ -308,6 +308,7 @@ def by_window(
     """
     at = since if start is None else datetime.fromisoformat(start)
     width = min(until - at, widest) if widest else until - at
+    most, was_cut = 0, False
     while at < until:
         end = min(at + width, until)
         try:
@@ -316,6 +317,7 @@ def by_window(
             if width <= timedelta(seconds=1):
                 raise PullError(f"the second {at.isoformat()} holds more records than the tool gives out") from error
             width = timedelta(seconds=max(int((end - at).total_seconds() // 2), 1))
+            was_cut = True
             continue
         # The window counts as done with its last page only: a pull that is killed before asks for it anew.
         for page in held[:-1]:
@@ -323,7 +325,12 @@ def by_window(
         if held:
             yield held[-1]._replace(resume=end.isoformat())
         at = end
-        width = min(width * 2, widest) if widest else width * 2
+        count = sum(len(page.records) for page in held)
+        most = max(most, count)
+        # A window that held half as much as any before, or more, would be too wide twice as wide: what a cap cuts off
+        # is asked for again.
+        if not was_cut or count * 2 < most:
+            width = min(width * 2, widest) if widest else width * 2
 
 
 def by_one(

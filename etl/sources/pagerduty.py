@@ -278,10 +278,13 @@ def fetch(pull: Pull) -> None:
         return by_window(partial(span, path, more), since, until, widest=WIDEST, start=start)
 
     pull.keep("log_entries", partial(spans, "log_entries", WITH_CHANNELS))
-    log = [entry for entry in pull.kept("log_entries") if entry.get("incident")]
-    changed = {entry["incident"]["id"] for entry in log}
+    changed, opened = set(), set()
+    for entry in pull.kept("log_entries"):
+        if entry.get("incident"):
+            changed.add(entry["incident"]["id"])
+            if entry["type"] == "trigger_log_entry":
+                opened.add(entry["incident"]["id"])
     # What was opened before the log begins, and is new to us, has its log pulled whole.
-    opened = {entry["incident"]["id"] for entry in log if entry["type"] == "trigger_log_entry"}
     older = sorted(changed - opened - pull.known()) if changed - opened else []
     pull.keep("older_log_entries", lambda start: _whole_logs(client, older, start))
     include = {"include[]": ["first_trigger_log_entries"]}

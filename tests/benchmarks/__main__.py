@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -45,10 +46,10 @@ class Run(NamedTuple):
     peak_mib: float
 
 
-def run(*command: str) -> Run:
+def run(*command: str, stderr: IO[str] | None = None) -> Run:
     """Run a process of Python to its end: wall time and peak memory."""
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(command)}")
@@ -298,6 +299,42 @@ def why_it_moved(warehouse: Warehouse) -> list[Result]:
     return results
 
 
+def pulled(folder: Path, incidents: int = 200_000) -> list[Result]:
+    """A tool with a log of ten entries an incident, pulled and published from loopback; then with nothing new."""
+    server = subprocess.Popen(
+        [sys.executable, str(HERE / "pager.py"), str(incidents)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        (folder / "token").write_text("any")
+        (folder / "meantime.toml").write_text(
+            f'[sources.paging]\nkind = "pagerduty"\nurl = "{url}"\ntoken = {{ file = "token" }}\n'
+        )
+        told = folder / "told"
+        common = ("-m", "etl", "--config", str(folder / "meantime.toml"), "--data", str(folder / "data"))
+        with told.open("w") as errors:
+            whole = run(*common, "refresh", stderr=errors)
+        nothing = run(*common, "refresh")
+    finally:
+        server.terminate()
+        server.wait()
+    waited = re.search(r"of which ([0-9.]+) s went by in waiting", told.read_text())
+    assert waited is not None
+    records = incidents * 11
+    return [
+        Result(
+            f"{records:,} records of a tool, pulled and published",
+            f"{records / whole.seconds:,.0f} a second",
+            f"{whole.seconds:.1f} s",
+            f"waiting for answers {float(waited[1]) / whole.seconds:.0%}",
+            "at least 20,000 a second",
+        ),
+        Result("the same, peak memory", f"{whole.peak_mib:,.0f} MiB", "", "", "at most 500 MB"),
+        Result("the same, nothing new", f"{nothing.seconds:.2f} s", "", "", "at most 2 s"),
+    ]
+
+
 CLOCKS = """
 create temp table clocks as
 select
@@ -343,6 +380,7 @@ BENCHMARKS = {
     "log": whole_log,
     "single": single_log,
     "refresh": refresh_costs_what_changed,
+    "pull": pulled,
 }
 AT_A_MILLION = {"queries": macros_and_pages, "people": people}
 
