@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from etl import bundles
+from etl.bundles import Message
 from etl.publish import cause, sync
 from etl.pull.keeping import LOG
 from etl.sources import Options
@@ -62,6 +64,8 @@ class Entry:
     reading: Reading
     state: Mapping[str, Any] | None = None
     """What a pull left for the next one; None for a file."""
+    members: tuple[str, ...] = ()
+    """Of a bundle: the ids of the files in it."""
 
     @property
     def is_pull(self) -> bool:
@@ -85,6 +89,8 @@ class Entry:
 
 
 PIECE_BYTES = 16 << 20
+SMALL_BYTES = 1 << 20
+"""A file of no more is copied without a child process, whose start takes longer than everything else about it."""
 
 
 def identify(file: Path) -> str:
@@ -102,6 +108,13 @@ def identify(file: Path) -> str:
     with ThreadPoolExecutor(thread_name_prefix="hashing") as pool:
         pieces = pool.map(digest, range(0, file.stat().st_size, PIECE_BYTES))
         return hashlib.sha256(b"".join([file.name.encode(), b"\n", *pieces])).hexdigest()[:20]
+
+
+def identify_content(name: str, content: bytes) -> str:
+    """Give the id that a file of this name and content has."""
+    pieces = [content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES)]
+    hashes = [hashlib.sha256(piece).digest() for piece in pieces]
+    return hashlib.sha256(b"".join([name.encode(), b"\n", *hashes])).hexdigest()[:20]
 
 
 def find(raw: Path, source: str, input_id: str) -> Entry | None:
@@ -126,13 +139,17 @@ def keep(entry: Entry, file: Path) -> None:
     before = file.stat()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The file is copied by a child: it may be larger than memory, and a reflink costs nothing.
-        subprocess.run(
-            ["cp", "--reflink=auto", "--remove-destination", "--", str(file.resolve()), str(entry.file)],
-            check=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-        )
+        if before.st_size <= SMALL_BYTES:
+            entry.file.unlink(missing_ok=True)
+            shutil.copyfile(file, entry.file)
+        else:
+            # The file is copied by a child: it may be larger than memory, and a reflink costs nothing.
+            subprocess.run(
+                ["cp", "--reflink=auto", "--remove-destination", "--", str(file.resolve()), str(entry.file)],
+                check=True,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+            )
         after = file.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise ArchiveError(f"{file}: changed while it was read; run again when its export is complete")
@@ -144,6 +161,29 @@ def keep(entry: Entry, file: Path) -> None:
         if isinstance(error, ArchiveError):
             raise
         raise ArchiveError(f"{file.name} cannot be archived in {folder.parent.parent}: {cause(error)}") from error
+
+
+def keep_bundle(raw: Path, messages: Sequence[Message], ids: Sequence[str], reading: Reading) -> Entry:
+    """Archive messages as one entry, pending; it is on the disk for good when this returns.
+
+    Raises:
+        ArchiveError: it cannot be written.
+    """
+    bundle_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:20]
+    folder = raw / reading.options.source / bundle_id
+    file = folder / f"{messages[0].name} and {len(messages) - 1} more.tar"
+    entry = Entry(bundle_id, file, datetime.now(UTC).replace(tzinfo=None), reading, members=tuple(ids))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        bundles.write(file, messages)
+        file.chmod(0o444)
+        sync(file)
+        _write(entry)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ArchiveError(f"{file.name} cannot be archived in {folder.parent.parent}: {cause(error)}") from error
+    return entry
 
 
 def adopt(folder: Path, reading: Reading, state: Mapping[str, Any]) -> Entry:
@@ -206,6 +246,7 @@ def _write(entry: Entry) -> None:
         "archived_at": entry.archived_at.isoformat(),
         "reading": _told(entry.reading),
         "state": entry.state,
+        "members": list(entry.members),
     }
     folder = entry.file.parent
     unfinished = folder / f"{PENDING}.part"
@@ -243,6 +284,7 @@ def _read(folder: Path) -> Entry:
                 told["is_configured"],
             ),
             manifest.get("state"),
+            tuple(manifest.get("members", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,9 +17,10 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from etl import archive, calendars, catalog, incident, links, publish, sources, store
+from etl import archive, bundles, calendars, catalog, incident, links, publish, sources, store
 from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
+from etl.bundles import Message
 from etl.calendars import CalendarError, Calendars
 from etl.config import DEFAULT_REJECTED_SHARE, Config, ConfigError, Source
 from etl.incident import Field
@@ -547,16 +549,21 @@ def _take_in(
 ) -> list[Entry]:
     """Archive and read what is new of one source, and give it; a failure stays its own."""
     reading = _reading(source, is_configured=files is None)
-    in_store = store.inputs(con)
+    held = store.held(con, source.name)
     taken: list[Entry] = []
     try:
-        for file in files if files is not None else source.paths():
+        paths = files if files is not None else source.paths()
+        if files is None and not source.full_export:
+            for entry in _take_in_messages(con, raw, source, paths, held, report, progress):
+                held.update(entry.members)
+                taken.append(entry)
+        for file in paths:
             if not file.is_file():
                 raise ReadError(
                     f"{file}: " + ("is a folder; name the files in it" if file.is_dir() else "there is no such file")
                 )
             input_id = archive.identify(file)
-            if (source.name, input_id) in in_store:
+            if input_id in held:
                 continue
             entry = archive.expected(raw, file, input_id, reading)
             try:
@@ -567,7 +574,7 @@ def _take_in(
             except BaseException:
                 archive.discard(entry)
                 raise
-            in_store[entry.key] = reading.hash
+            held.add(input_id)
             taken.append(entry)
         if pulled is not None:
             taken.append(_take_in_pull(con, raw, source, pulled, report, progress))
@@ -578,6 +585,42 @@ def _take_in(
         report.outcome = "failed"
         report.messages.append(f"{source.name}: {publish.cause(error)}")
     return taken
+
+
+def _take_in_messages(
+    con: duckdb.DuckDBPyConnection,
+    raw: Path,
+    source: Source,
+    files: Sequence[Path],
+    held: AbstractSet[str],
+    report: Report,
+    progress: Progress,
+) -> Iterator[Entry]:
+    """Bundle new files of one webhook message each, and yield the bundles that were read; others stay for themselves."""
+    module = sources.source(source.kind)
+    fresh: dict[str, Message] = {}
+    for file in files if hasattr(module, "WEBHOOK") else ():
+        if file.is_file() and file.stat().st_size <= bundles.LARGEST_BYTES:
+            message = Message(file.name, file.read_bytes())
+            input_id = archive.identify_content(*message)
+            if input_id not in held and bundles.is_message(module, message.content):
+                fresh[input_id] = message
+    ids = list(fresh)
+    for start in range(0, len(ids), bundles.MOST):
+        some = ids[start : start + bundles.MOST]
+        if len(some) == 1:
+            return
+        entry = archive.keep_bundle(raw, [fresh[id_] for id_ in some], some, _reading(source, is_configured=True))
+        try:
+            read_entry(con, entry, report, progress)
+        except INPUT_ERRORS:
+            # One of them cannot be read: each for itself, the others get in and the error names its file.
+            archive.discard(entry)
+            return
+        except BaseException:
+            archive.discard(entry)
+            raise
+        yield entry
 
 
 def _take_in_pull(
@@ -657,6 +700,7 @@ def read_entry(
         "as_of": as_of,
         "full_export": full_export,
         **counted,
+        "members": list(entry.members) or None,
     }
     store.append(con, "store.inputs", pl.DataFrame([row], schema=incident.schema(store.INPUTS)))
     if full_export:
@@ -678,7 +722,8 @@ def _stage(
     module = sources.source(entry.reading.kind)
     rows_in = 0
     knows_resolving = False
-    for export in _exports(entry, file, module):
+    exports, names = _exports(entry, file, module)
+    for export in exports:
         plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
         # One chunk is written while the next is normalised and the one after it is read.
@@ -688,6 +733,8 @@ def _stage(
                 rows_in += chunk.height
                 progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
                 rows = module.normalise(chunk, plan)
+                if names:
+                    rows = rows._replace(rejected=bundles.named(rows.rejected, names))
                 if written is not None:
                     written.result()
                 written = writer.submit(store.put, con, entry.source, rows)
@@ -698,10 +745,15 @@ def _stage(
     return rows_in, knows_resolving
 
 
-def _exports(entry: Entry, file: Path, module: ModuleType) -> list[Export]:
+def _exports(entry: Entry, file: Path, module: ModuleType) -> tuple[list[Export], list[str]]:
+    """Open what an input holds; of a bundle give the names of its files, too, in the order of its lines."""
     if entry.is_pull:
-        return open_streams(file.parent, getattr(module, "REFERENCES", ()))
-    return open_exports(file, sources.reading(entry.reading.kind, entry.reading.options))
+        return open_streams(file.parent, getattr(module, "REFERENCES", ())), []
+    how = sources.reading(entry.reading.kind, entry.reading.options)
+    if entry.members:
+        export, names = bundles.open_bundle(file, how.null_marks)
+        return [export], names
+    return open_exports(file, how), []
 
 
 def _bad_rows(export: Export) -> Canonical:

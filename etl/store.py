@@ -89,6 +89,7 @@ INPUTS = (
     Field("rows_good", "bigint", "Rows of it that got in"),
     Field("rows_rejected", "bigint", "Rows of it that did not"),
     Field("issues", "bigint", "Odd things noted while reading it"),
+    Field("members", "varchar[]", "Files that it bundles, by the same hash; null for one file or a pull"),
 )
 ANNOTATIONS = (
     Field("annotated_on", "date", "Day of the change, in the reporting zone"),
@@ -234,6 +235,7 @@ def fingerprint() -> str:
             "links/*.sql",
             "merge/*.sql",
             "sources/*.py",
+            "bundles.py",
             "calendars.py",
             "incident.py",
             "links.py",
@@ -322,6 +324,16 @@ def inputs(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
         (source, id_): read_as
         for source, id_, read_as in con.execute("select source, input_id, read_as from store.inputs").fetchall()
     }
+
+
+def held(con: duckdb.DuckDBPyConnection, source: str) -> set[str]:
+    """Give the ids of a source's files that the store has, in bundles, too."""
+    found = con.execute(
+        "select input_id from store.inputs where source = $source"
+        " union all select unnest(members) from store.inputs where source = $source",
+        {"source": source},
+    )
+    return {id_ for (id_,) in found.fetchall()}
 
 
 def setting(con: duckdb.DuckDBPyConnection, name: str) -> str | None:

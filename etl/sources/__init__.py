@@ -2,7 +2,8 @@
 
 A source module has a docstring that names the vendor's document, `EXAMPLE` (file name -> a tiny recorded payload),
 `EXAMPLE_OPTIONS`, `prepare(export, options) -> plan` (looks at the header and the head) and
-`normalise(chunk, plan) -> Canonical` (pure: a raw chunk in, canonical frames out). A plan says `knows_resolving`:
+`normalise(chunk, plan) -> Canonical` (pure: a raw chunk in, canonical frames out). `WEBHOOK`, if it has one, names the
+columns of a file with one webhook message; such messages have a stamp of their last change. A plan says `knows_resolving`:
 whether the export tells resolving apart from closing.
 
 A source that can pull from its tool has `fetch(pull) -> None` and `whoami(pull) -> str`, too, and `REFERENCES` (the

@@ -75,6 +75,8 @@ _MESSAGE = {
     "externalURL": "http://alertmanager.example",
     "alerts": [_ALERT],
 }
+WEBHOOK = ("alerts", "groupKey")
+"""What a file of one webhook message has; many of them are read together."""
 EXAMPLE: dict[str, bytes] = {
     "firing.json": json.dumps(_MESSAGE).encode(),
     "resolved.json": json.dumps(

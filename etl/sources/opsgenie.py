@@ -133,6 +133,8 @@ _LOGS = [
     _said("Alert acknowledged via web", "ann@example.com", "2025-03-03T07:04:00.353Z", "3"),
     _said("Alert closed via web", "ann@example.com", "2025-03-03T08:30:00.353Z", "4"),
 ]
+WEBHOOK = ("action", "alert.alertId")
+"""What a file of one webhook message has; many of them are read together."""
 EXAMPLE: dict[str, bytes] = {
     "alerts.json": json.dumps({"data": [_ALERT]}).encode(),
     "webhook.json": json.dumps(

@@ -200,6 +200,8 @@ def _entry(id_: str, type_: str, at: str, agent: Mapping[str, str], **more: Any)
     return {"id": id_, "type": f"{type_}_log_entry", "created_at": at, "agent": agent, **_OF, **more}
 
 
+WEBHOOK = ("event.event_type",)
+"""What a file of one webhook message has; many of them are read together."""
 EXAMPLE: dict[str, bytes] = {
     "incidents.json": json.dumps({"incidents": [_INCIDENT], "limit": 100, "offset": 0, "more": False}).encode(),
     "log_entries.json": json.dumps(
