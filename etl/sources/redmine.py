@@ -314,21 +314,32 @@ def fetch(pull: Pull) -> None:
     for issue in pull.kept("issues"):
         (duplicates.add if _is_duplicate(issue) else duplicates.discard)(issue["id"])
     if pull.sweep_is_due:
-        keep("sweep", lambda start: _swept(client, asked, start))
-        pairs = {int(issue["id"]): _is_duplicate(issue) for issue in pull.kept("sweep")}
+        keep("sweep", lambda start: _swept(pull, client, asked, start))
+        there = {int(issue["id"]): issue for issue in pull.kept("sweep")}
         known = {int(id_) for id_ in pull.known()}
         found = {int(issue["id"]) for issue in pull.kept("issues")}
         # Of an issue that was read in this pull a second reading would be of the same age: the next sweep compares it.
-        now = {id_ for id_, is_duplicate in pairs.items() if is_duplicate and id_ not in found} | (duplicates & found)
-        # What the reader was allowed to see only since the last sweep, and what became a duplicate or is none any more.
-        fresh = sorted((pairs.keys() - known - found) | ((now ^ duplicates) & pairs.keys()))
-        missing = sorted(known - pairs.keys() - found)
+        now = {id_ for id_, issue in there.items() if _is_duplicate(issue) and id_ not in found} | (duplicates & found)
+        fresh = sorted((_unread(pull, there, known) - found) | ((now ^ duplicates) & there.keys()))
+        missing = sorted(known - there.keys() - found)
         keep("fresh", lambda start: _details(pull, client, [{"id": id_} for id_ in fresh], start))
         keep("gone", lambda start: _details(pull, client, [{"id": id_} for id_ in missing], start, left=True))
         duplicates = now
         pull.swept()
     pull.carry(**_watermark(pull), duplicates=sorted(duplicates))
     keep("people", lambda start: _people(pull, client, start))
+
+
+def _unread(pull: Pull, there: Mapping[int, Mapping[str, Any]], known: set[int]) -> set[int]:
+    """Give what the reader may see and was never read as it is: it was hidden when it was made or changed."""
+    seen, mark = _seen(pull), pull.state.get("swept_on")
+    border = "" if mark is None else _written(_read(mark) - pull.access.overlap)
+    changed = {
+        id_
+        for id_, issue in there.items()
+        if issue["updated_on"] >= border and seen.get(str(id_), [None])[0] != issue["updated_on"]
+    }
+    return (there.keys() - known) | changed | (there.keys() & set(pull.state.get("hidden", ())))
 
 
 def _as_ourselves(client: Client, pages: Pages, start: Any) -> Iterator[Page]:
@@ -393,28 +404,47 @@ def _changed(pull: Pull, client: Client, asked: Mapping[str, str], start: Any) -
 
 def _since(pull: Pull) -> str | None:
     told = pull.state.get("updated_on")
-    if told is not None:
-        return f"{datetime.fromisoformat(told).replace(tzinfo=None) - pull.access.overlap:%Y-%m-%dT%H:%M:%SZ}"
-    return f"{pull.since:%Y-%m-%dT%H:%M:%SZ}" if pull.since is not None else None
+    begins = [pull.access.since, None if told is None else _read(told) - pull.access.overlap]
+    known = [at for at in begins if at is not None]
+    return _written(max(known)) if known else None
 
 
-def _watermark(pull: Pull) -> dict[str, Any]:
-    """Say where the next pull begins, and which issues after that were read, and how often as they are."""
-    before: Mapping[str, Any] = pull.state.get("seen", {})
-    seen: dict[str, Any] = {id_: [at, times] for id_, (at, times) in before.items()}
+def _read(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)
+
+
+def _written(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _seen(pull: Pull) -> dict[str, list[Any]]:
+    """Give when each issue that was read had last changed, and how often it was read as it is."""
+    before: Mapping[str, list[Any]] = pull.state.get("seen", {})
+    seen = dict(before)
     for stream in ("issues", "fresh"):
         for issue in pull.kept(stream):
             id_, at = str(issue["id"]), issue.get("updated_on")
             if at is not None:
                 seen[id_] = [at, 2 if before.get(id_, [None])[0] == at else 1]
-    greatest = max(
-        [at for at, _ in seen.values()] + ([pull.state["updated_on"]] if "updated_on" in pull.state else []),
-        default=None,
-    )
+    return seen
+
+
+def _watermark(pull: Pull) -> dict[str, Any]:
+    """Say where the next pull begins, and what it and the next sweep need not read."""
+    seen = _seen(pull)
+    greatest = max(filter(None, [pull.state.get("updated_on"), *(at for at, _ in seen.values())]), default=None)
     if greatest is None:
         return {}
-    border = f"{datetime.fromisoformat(greatest).replace(tzinfo=None) - pull.access.overlap - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-    return {"updated_on": greatest, "seen": {id_: told for id_, told in sorted(seen.items()) if told[0] >= border}}
+    swept_on = greatest if "sweep" in pull.records else pull.state.get("swept_on", greatest)
+    border = _written(_read(min(greatest, swept_on)) - pull.access.overlap - timedelta(seconds=1))
+    rows = itertools.chain(pull.kept("issues"), pull.kept("gone"))
+    hidden = {issue["id"] for issue in rows if issue.get("gone") == 403}
+    return {
+        "updated_on": greatest,
+        "swept_on": swept_on,
+        "seen": {id_: told for id_, told in sorted(seen.items()) if told[0] >= border},
+        "hidden": sorted(hidden if "sweep" in pull.records else hidden | set(pull.state.get("hidden", ()))),
+    }
 
 
 def _details(
@@ -423,8 +453,11 @@ def _details(
     """Ask for issues whole; of one that is not there (any more) what is known of it is kept, with the answer's status."""
 
     def record(issue: Mapping[str, Any], answer: Answer) -> list[Mapping[str, Any]]:
+        if answer.document is None and not left and "created_on" not in issue:
+            # It came into sight, and went before anything was known of it.
+            return []
         if answer.document is None:
-            return [{**issue, "gone": answer.status, "asked_at": f"{pull.as_of:%Y-%m-%dT%H:%M:%SZ}"}]
+            return [{**issue, "gone": answer.status, "asked_at": _written(pull.as_of)}]
         return [{**answer.document["issue"], **({"left_the_filter": True} if left else {})}]
 
     for at in range(int(start or 0), len(issues), PAGE):
@@ -440,24 +473,18 @@ def _details(
         yield Page([row for page in answers for row in page.records], answers[0].request, at + PAGE)
 
 
-def _swept(client: Client, asked: Mapping[str, str], start: Any) -> Iterator[Page]:
-    """List every number with its relations."""
+def _swept(pull: Pull, client: Client, asked: Mapping[str, str], start: Any) -> Iterator[Page]:
+    """List every number with its relations; what was left out the first time stays out."""
+    wanted = {"updated_on": f">={_written(pull.access.since)}"} if pull.access.since is not None else {}
+    order = {"status_id": "*", "sort": "id:asc", "include": "relations", "limit": PAGE}
 
     def ask(value: int | None, number: int) -> tuple[str, Mapping[str, Any]]:
         above = {"issue_id": f">={value}"} if value else {}
-        return "issues.json", {
-            **asked,
-            **above,
-            "status_id": "*",
-            "sort": "id:asc",
-            "include": "relations",
-            "limit": PAGE,
-            "offset": number * PAGE,
-        }
+        return "issues.json", {**asked, **wanted, **above, **order, "offset": number * PAGE}
 
     pages = by_key(client, ask, "issues", lambda issue: issue["id"], identity=lambda issue: issue["id"], start=start)
     for page in pages:
-        kept = [{"id": issue["id"], "relations": issue.get("relations", [])} for issue in page.records]
+        kept = [{name: issue.get(name) for name in ("id", "updated_on", "relations")} for issue in page.records]
         yield page._replace(records=kept)
 
 

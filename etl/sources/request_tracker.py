@@ -251,15 +251,16 @@ def fetch(pull: Pull) -> None:
     else:
         pull.keep("tickets", lambda start: _tickets(client, touched, start))
     found = {int(ticket["id"]) for ticket in pull.kept("tickets")}
-    # What was moved into a queue that the reader may see had a life before.
-    fresh = [] if pull.is_first else sorted(found - {int(id_) for id_ in pull.known()} - created.keys())
+    ours = set() if pull.is_first else {int(id_) for id_ in pull.known()}
+    # What was moved into a queue that the reader may see, or was made before `since`, had a life before.
+    fresh = sorted(found - ours - created.keys())
     missing = [number for number in touched if number not in found]
     if pull.sweep_is_due:
         pull.keep("sweep", lambda start: _all_tickets(pull, client, start, fields=None))
         there = {int(ticket["id"]) for ticket in pull.kept("sweep")}
-        missing = sorted({*missing, *(int(id_) for id_ in pull.known() if int(id_) not in there)})
+        missing = sorted({*missing, *(ours - there)})
         # What the reader was allowed to see only since the last sweep.
-        unseen = sorted(there - {int(id_) for id_ in pull.known()} - found)
+        unseen = sorted(there - ours - found)
         pull.keep("fresh_tickets", lambda start: _tickets(client, unseen, start))
         fresh = sorted({*fresh, *unseen})
         pull.swept()
@@ -365,8 +366,9 @@ def _named(client: Client, kind: str, numbers: list[int], start: Any) -> Iterato
 def _all_tickets(pull: Pull, client: Client, start: Any, fields: str | None = TICKET) -> Iterator[Page]:
     path = "REST/2.0/tickets"
     query = "id > 0"
-    if pull.is_first and pull.since is not None:
-        query += f" AND LastUpdated >= '{pull.since:%Y-%m-%d}'"
+    # What was left out the first time stays out of a sweep, too.
+    if pull.access.since is not None:
+        query += f" AND LastUpdated >= '{pull.access.since:%Y-%m-%d}'"
     asked = {"orderby": "id", "per_page": 100, **(_wanted(fields) if fields else {})}
     return by_id(
         client,
