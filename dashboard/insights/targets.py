@@ -221,7 +221,8 @@ def verdict(rows: pl.DataFrame, statistic: str, unit: str, target: float, shape:
     else:
         spread, bound = _spread(day, x, target * (1 - target)), target
     error = np.sqrt(spread.variance * spread.deff / max(spread.n, 1))
-    if spread.n < FEW or not np.isfinite(error):
+    # As with an interval: less than one incident's worth says nothing.
+    if spread.n < FEW or spread.n < spread.deff or not np.isfinite(error):
         return Verdict(0, float("nan"), typical, typical_bound)
     away = sign * (spread.mean - bound)
     if error == 0:
