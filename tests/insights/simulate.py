@@ -84,7 +84,7 @@ def main() -> int:
         "# What the search for slices finds",
         "",
         "By `python -m tests.insights.simulate`, on made-up desks (worlds.py: 24 weeks, some 340 incidents a week, five",
-        f"dimensions), seeds {SEEDS.start} to {SEEDS.stop - 1}, fixed before tuning. Wanted: first in at least "
+        f"dimensions), seeds {SEEDS.start} to {SEEDS.stop - 1}, fixed before tuning; the sizes were settled on others. Wanted: first in at least "
         f"{LEAST_FIRST}; nothing planted, found in at most {MOST_FALSE}.",
         "",
         *firsts_head,
