@@ -209,6 +209,10 @@ def test_nothing_is_lost_and_nothing_twice_under_any_schedule_of_faults(tmp_path
     gone = [(desk, one) for desk in desks for one in desk.tickets.values() if one.deleted_at is not None]
     had = [(desk, one) for desk, one in gone if desk.incident_id(one) in made.versions]
     assert all({desk.incident_id(one), desk.event_key(one)} & said for desk, one in had)
+    # What the instance tells of its deletions is told with their instant.
+    logged = {(row["documentkey"], row["sys_created_on"]) for desk in desks for row in desk.deletions}
+    events = [row for row in made.events.values() if row["kind"] == "deleted"]
+    assert {(row["incident_key"], f"{row['happened_at']:%Y-%m-%d %H:%M:%S}") for row in events} >= logged
     assert said <= {key for desk, one in gone for key in (desk.incident_id(one), desk.event_key(one))}
 
 

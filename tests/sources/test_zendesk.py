@@ -21,12 +21,13 @@ from etl.sources import Options, SourceError
 
 COLUMNS = (
     "state", "priority", "assignee", "assignment_group", "caller", "opened_at", "updated_at", "excluded_as", "channel",
+    "title",
 )  # fmt: skip
 
 
 def version(desk: Zendesk, ticket: Ticket) -> tuple[Any, ...]:
     about = (ticket.state, ticket.priority, ticket.assignee, ticket.group, ticket.caller)
-    return (*about, ticket.opened_at, ticket.updated_at, desk.excluded_as(ticket), "email")
+    return (*about, ticket.opened_at, ticket.updated_at, desk.excluded_as(ticket), "email", desk.title(ticket))
 
 
 @pytest.fixture(autouse=True)

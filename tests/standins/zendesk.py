@@ -43,6 +43,7 @@ class Zendesk(Desk):
     def __init__(self, seed: int, *, page_size: int) -> None:
         self.page_size = page_size
         self.merged: set[int] = set()
+        self.renamed: dict[int, int] = {}
         self.generated: dict[int, datetime] = {}
         super().__init__(seed)
 
@@ -55,13 +56,18 @@ class Zendesk(Desk):
             self.merged.add(ticket.number)
             self.note(ticket, "Ann", ("state", "closed"))
         elif running and dice < 0.08:
-            # [V] It selects by `generated_timestamp`, so never filter again by `updated_at`: this is no update.
-            self.generated[self.random.choice(running).number] = self.clock
+            # [V] It selects by `generated_timestamp`, so never filter again by `updated_at`: this does not move it.
+            number = self.random.choice(running).number
+            self.renamed[number] = self.renamed.get(number, 0) + 1
+            self.generated[number] = self.clock
         else:
             super().change()
 
     def touched(self, ticket: Ticket) -> None:
         self.generated[ticket.number] = self.clock
+
+    def title(self, ticket: Ticket) -> str:
+        return f"Trouble {ticket.number}, {self.renamed.get(ticket.number, 0)} times seen to by the system"
 
     def excluded_as(self, ticket: Ticket) -> str | None:
         return "deleted" if ticket.deleted_at else "duplicate" if ticket.number in self.merged else None
@@ -125,7 +131,7 @@ class Zendesk(Desk):
         return {
             "id": id_,
             "url": f"{self.url}/api/v2/tickets/{id_}.json",
-            "subject": f"Trouble {id_}",
+            "subject": self.title(ticket),
             "status": "deleted" if ticket.deleted_at else STATUS[ticket.state],
             "priority": PRIORITY[ticket.priority],
             "requester_id": PEOPLE[ticket.caller],
