@@ -47,6 +47,8 @@ while not stop.exists():
         if "does not exist" in str(error):
             continue
         raise
+    # Without a file of its own a program counts as a session, and a slow query draws a bar on stdout.
+    con.execute("set enable_progress_bar = false")
     titles = con.execute("select title, count(*) from incidents group by all").fetchall()
     (title, count), = titles
     number = int(title.split()[1])

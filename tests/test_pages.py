@@ -80,7 +80,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(monkeypatch: pytest.MonkeyPatch, data: Path, page: str = "overview", **parameters: Any) -> AppTest:
     """Open a page under a URL."""
     monkeypatch.setenv("MEANTIME_DATA", str(data))
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=180)
     for name, values in parameters.items():
         app.query_params[name] = values
     app.run()
