@@ -171,7 +171,7 @@ def keep_bundle(raw: Path, messages: Sequence[Message], ids: Sequence[str], read
     """
     bundle_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:20]
     folder = raw / reading.options.source / bundle_id
-    file = folder / f"{messages[0].name} and {len(messages) - 1} more.tar"
+    file = folder / f"{len(messages)} messages.tar"
     entry = Entry(bundle_id, file, datetime.now(UTC).replace(tzinfo=None), reading, members=tuple(ids))
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -367,7 +367,7 @@ def expected(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[str, str
     return {key: end(key) for key in direct}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.data())
 def test_order_does_not_matter_and_every_pair_is_joined_that_the_rules_join(data: st.DataObject) -> None:
     rows = data.draw(st.lists(pages | tickets | alerts, min_size=2, max_size=9))
