@@ -970,14 +970,17 @@ def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope, *, limits:
     comparisons = {
         name: periods.compared(*reach, known, name, kpi(warehouse, name).counted_at) for name in dict.fromkeys(names)
     }
-    asked: dict[tuple[Days, Days], list[str]] = {}
+    # A stock is taken on complete days only: one that is still running adds nothing to ask for.
+    complete = (reach[0], min(reach[1], warehouse.last_day or reach[1]))
+    asked: dict[tuple[Days, tuple[Days, Days]], list[str]] = {}
     for name, compared in comparisons.items():
-        asked.setdefault(_two(compared), []).append(name)
+        days = complete if kpi(warehouse, name).fact == "incident_days" else reach
+        asked.setdefault((days, _two(compared)), []).append(name)
     found = {}
-    for two, members in asked.items():
+    for (days, two), members in asked.items():
         pairs = _pairs(warehouse, members, scope, two, limits)
         # What is compared is mostly the very range that was asked for.
-        whole = pairs if two[0] == reach else _pairs(warehouse, members, scope, (reach,), limits)
+        whole = pairs if two[0] == days else _pairs(warehouse, members, scope, (days,), limits)
         for name in members:
             before = pairs.get((name, two[1][0]), Number(None, 0))
             found[name] = Change(
