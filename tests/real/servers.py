@@ -7,12 +7,14 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +29,7 @@ PACKAGES = {
     "rt5": ("request-tracker5", "rt5-standalone", "rt5-db-sqlite", "libfaketime"),
     "redmine": ("redmine", "redmine-sqlite", "dbconfig-no-thanks", "ruby-bundler", "puma"),
 }
+PULL_LOGS = "data/raw/helpdesk/*/pull.jsonl"
 
 
 def needs(tool: str) -> Path:
@@ -190,6 +193,23 @@ def command(*arguments: str) -> list[str]:
     import sys
 
     return [sys.executable, "-m", "etl", *arguments]
+
+
+def broken_off(folder: Path, token: str, is_far_enough: Callable[[str], bool]) -> tuple[Path, list[str]]:
+    """Kill -9 a refresh once the log of its pull is far enough; give that log and the whole lines that it had then."""
+    known = set(folder.glob(PULL_LOGS))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HELPDESK_TOKEN": token}
+    child = subprocess.Popen(command("refresh"), cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    fresh: list[Path] = []
+    while time.monotonic() < deadline and child.poll() is None:
+        fresh = [log for log in folder.glob(PULL_LOGS) if log not in known]
+        if fresh and is_far_enough(fresh[0].read_text()):
+            break
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    return fresh[0], fresh[0].read_text().rpartition("\n")[0].splitlines()
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,9 +11,8 @@ from typing import Any
 
 import pytest
 from alike import compared, loaded
-from conftest import ROOT
 from histories import Life, stamp, told
-from servers import Server, asked, call, command, meantime, rows, running
+from servers import PULL_LOGS, Server, asked, broken_off, call, meantime, rows, running
 
 STATES = {1: "new", 2: "in_progress", 3: "resolved", 4: "on_hold", 5: "closed", 6: "cancelled", 7: "on_hold"}
 NAMES = {
@@ -174,25 +169,14 @@ def test_a_reader_of_two_projects_gets_theirs_whole(server: Server, there: dict[
 
 def test_a_killed_pull_goes_on_and_ends_as_if_nothing_had_been(server: Server, pulled: Path, tmp_path: Path) -> None:
     folder = configured(tmp_path / "killed", server)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HELPDESK_TOKEN": server.token("etl")}
-    child = subprocess.Popen(command("refresh"), cwd=folder, env=environment, stderr=subprocess.DEVNULL)
-    logs: list[Path] = []
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        logs = list(folder.glob("data/raw/helpdesk/*/pull.jsonl"))
-        if logs and '"stream": "issues"' in logs[0].read_text():
-            break
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    before = logs[0].read_text().rpartition("\n")[0]
+    log, before = broken_off(folder, server.token("etl"), lambda text: '"stream": "issues"' in text)
     assert not (folder / "data/incidents.duckdb").exists()
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
-    assert list(folder.glob("data/raw/helpdesk/*/pull.jsonl")) == logs
-    assert logs[0].read_text().startswith(before)
-    asked = [line.get("request") for line in map(json.loads, logs[0].read_text().splitlines())]
-    kept = len(before.splitlines())
-    assert set(asked[:kept]) & set(asked[kept:]) <= {None}
+    assert list(folder.glob(PULL_LOGS)) == [log]
+    lines = log.read_text().splitlines()
+    assert lines[: len(before)] == before
+    requests = [json.loads(line).get("request") for line in lines]
+    assert set(requests[: len(before)]) & set(requests[len(before) :]) <= {None}
     for query in ("select * from incidents order by all", "select * from incident_events order by all"):
         assert rows(folder, query) == rows(pulled, query)
 
@@ -268,7 +252,12 @@ def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, le
     relation = {"relation": {"issue_to_id": master, "relation_type": "duplicates"}}
     key = {"X-Redmine-API-Key": users["anna"]["key"]}
     call("POST", f"{server.url}/issues/{duplicate}/relations.json", relation, **key)
+    # Killed in the middle of what changed: nothing is published, and the next pull goes on.
+    published = (pulled / "data/incidents.duckdb").resolve()
+    log, before = broken_off(pulled, server.token("etl"), lambda text: text.count("\n") > 2)
+    assert (pulled / "data/incidents.duckdb").resolve() == published
     meantime(pulled, "refresh", HELPDESK_TOKEN=server.token("etl"))
+    assert log.read_text().splitlines()[: len(before)] == before
     expected = lives(server, made)
     # Deleted before the first pull, they were never known.
     for id_ in [id_ for id_, life in known.items() if life.excluded == "deleted"]:

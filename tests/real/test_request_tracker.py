@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from alike import compared, loaded
 from conftest import ROOT
 from histories import Life, stamp, told
-from servers import Server, basic, call, command, meantime, rows, running
+from servers import PULL_LOGS, Server, basic, broken_off, call, command, meantime, rows, running
 
 STATES = {
     "new": "new",
@@ -176,25 +174,14 @@ def test_a_reader_of_two_queues_gets_theirs_whole(server: Server, ledger: list[d
 
 def test_a_killed_pull_goes_on_and_ends_as_if_nothing_had_been(server: Server, pulled: Path, tmp_path: Path) -> None:
     folder = configured(tmp_path / "killed", server)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HELPDESK_TOKEN": server.token("etl")}
-    child = subprocess.Popen(command("refresh"), cwd=folder, env=environment, stderr=subprocess.DEVNULL)
-    logs: list[Path] = []
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        logs = list(folder.glob("data/raw/helpdesk/*/pull.jsonl"))
-        if logs and len(logs[0].read_bytes().splitlines()) > 8:
-            break
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    before = logs[0].read_text().rpartition("\n")[0]
+    log, before = broken_off(folder, server.token("etl"), lambda text: text.count("\n") > 8)
     assert not (folder / "data/incidents.duckdb").exists()
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
-    assert list(folder.glob("data/raw/helpdesk/*/pull.jsonl")) == logs
-    assert logs[0].read_text().startswith(before)
-    requests = [json.loads(line).get("request") for line in logs[0].read_text().splitlines()]
-    asked = [request for request in requests if request]
-    assert len(asked) == len(set(asked))
+    assert list(folder.glob(PULL_LOGS)) == [log]
+    lines = log.read_text().splitlines()
+    assert lines[: len(before)] == before
+    requests = [request for line in lines if (request := json.loads(line).get("request"))]
+    assert len(requests) == len(set(requests))
     for query in ("select * from incidents order by all", "select * from incident_events order by all"):
         assert rows(folder, query) == rows(pulled, query)
 
@@ -278,7 +265,12 @@ def test_changes_are_taken_in_as_they_were_made(server: Server, pulled: Path, le
     act(merged, "merge", "PUT", f"ticket/{merged}", {"MergeInto": master})
     act(fresh, "status", "PUT", f"ticket/{fresh}", {"Status": "resolved"}, s="resolved")
     server.clock(at + timedelta(minutes=1))
+    # Killed in the middle of what changed: nothing is published, and the next pull goes on.
+    published = (pulled / "data/incidents.duckdb").resolve()
+    log, before = broken_off(pulled, server.token("etl"), lambda text: text.count("\n") > 2)
+    assert (pulled / "data/incidents.duckdb").resolve() == published
     meantime(pulled, "refresh", HELPDESK_TOKEN=server.token("etl"))
+    assert log.read_text().splitlines()[: len(before)] == before
     expected = lives([entry for entry in made if entry["act"] != "merge"])
     found = told(pulled, "helpdesk")
     assert found.pop(str(merged)).excluded == "duplicate"
