@@ -12,10 +12,11 @@ volume, mean, taken, contact = (here.reading(name) for name in ("incident_volume
 
 parts.title("Overview")
 parts.lead(
-    sentences.joined(f"{sentences.opened(volume)} {here.in_span}", sentences.compared(volume)),
-    sentences.when(mean, sentences.joined("resolving took {} on average", sentences.compared(mean))),
-    sentences.when(taken, sentences.joined("a person took them on after {}", sentences.compared(taken))),
-    sentences.when(contact, sentences.joined("{} needed only the first contact", sentences.compared(contact))),
+    sentences.joined(f"{sentences.opened(volume)} {here.in_span}", sentences.news(volume)),
+    sentences.when(mean, sentences.joined("resolving took {} on average", sentences.news(mean))),
+    sentences.when(taken, sentences.joined("a person took them on after {}", sentences.news(taken))),
+    sentences.when(contact, sentences.joined("{} needed only the first contact", sentences.news(contact))),
+    sentences.no_news((volume, mean, taken, contact)),
 )
 parts.tiles(here, TILES, "overview")
 verdicts.panel(here, TILES, "overview")
