@@ -65,7 +65,7 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palet
 def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palette) -> charts.Figure:
     shown = rows.sort("v", descending=True, maintain_order=True).head(charts.MOST_BARS)
     told = [
-        {"name": "none" if name is None else name, "v": value, "zero": 0, "label": words.number(value)}
+        {"name": "none" if name is None else name, "v": value, "label": words.number(value)}
         for name, value in shown.iter_rows()
     ]
     base = alt.Chart(charts.data(told)).encode(
