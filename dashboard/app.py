@@ -16,7 +16,7 @@ if str(HERE.parent) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import parts, shell  # noqa: E402
+from dashboard import parts, query, shell, timings  # noqa: E402
 
 log = logging.getLogger("meantime.dashboard")
 
@@ -62,13 +62,21 @@ def main() -> None:
         position="top",
     )
     data = Path(os.environ.get("MEANTIME_DATA", "data"))
+    name = page.url_path or files[0].path.stem
     try:
         if shell.begin(data, page.url_path):
             page.run()
+    except query.NoWarehouse:
+        log.exception("the published version cannot be read")
+        timings.PAGES.add(name, "failed")
+        parts.unreadable()
     except Exception:
         # What a reader needs is below; what an engineer needs is in the log.
         log.exception("page %s could not be drawn", page.title)
+        timings.PAGES.add(name, "failed")
         parts.failed(page.title)
+    else:
+        timings.PAGES.add(name, "drawn")
 
 
 main()

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
-from dashboard import evidence, periods
+from dashboard import evidence, periods, timings
 from dashboard.periods import Bucket, Comparison, Extent
 
 # The rows that are copied once more are those of an answer: few.
@@ -122,7 +122,8 @@ class Warehouse:
         cursor = self.connection.cursor()
         try:
             # A relation would be bound twice, and binding the macros takes as long as counting 100,000 rows.
-            return pl.DataFrame(cursor.execute(query, values or None).to_arrow_table())
+            with timings.QUERIES.timed():
+                return pl.DataFrame(cursor.execute(query, values or None).to_arrow_table())
         finally:
             cursor.close()
 

@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -65,7 +66,7 @@ FORMATS = ("table", "csv", "json")
 WAIT_SECONDS = 600.0
 TABLE_ROWS = 1000
 ROOT = Path(__file__).resolve().parent.parent
-APP = ROOT / "dashboard" / "app.py"
+SERVER = ROOT / "dashboard" / "serving.py"
 
 
 @dataclass
@@ -364,12 +365,19 @@ def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
 @cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="Port of the dashboard.")
 @click.option("--address", default="localhost", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--base-path", default="", metavar="PATH", help="Path that the dashboard has behind a reverse proxy, such as /kpi."
+)
 @everywhere
 @click.pass_obj
-def serve(settings: Settings, *, port: int, address: str) -> int:
+def serve(settings: Settings, *, port: int, address: str, base_path: str) -> int:
     """Serve the dashboard."""
+    path = base_path.strip("/")
+    if not re.fullmatch(r"([\w~-][\w.~-]*(/[\w~-][\w.~-]*)*)?", path, re.ASCII):
+        raise ConfigError(f"--base-path is {base_path!r}; write it like /kpi, of letters, digits and any of . _ ~ -")
+    config = _config(settings, required=False)
     _refuse_busy_port(address, port)
-    return serve_dashboard(settings, settings.data, address, port)
+    return serve_dashboard(settings, settings.data, address, port, path, config)
 
 
 def _refuse_busy_port(address: str, port: int) -> None:
@@ -381,17 +389,22 @@ def _refuse_busy_port(address: str, port: int) -> None:
         raise ConfigError(f"port {port} of {address} cannot be used ({said}); name another with --port") from error
 
 
-def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> int:
+def serve_dashboard(
+    settings: Settings, data: Path, address: str, port: int, base_path: str = "", config: Config = Config()
+) -> int:
     """Run the dashboard until it is told to stop; signals are passed on to it."""
-    themed = next((folder for folder in (ROOT, APP.parent) if (folder / ".streamlit").is_dir()), ROOT)
+    themed = next((folder for folder in (ROOT, SERVER.parent) if (folder / ".streamlit").is_dir()), ROOT)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    served = {
+        "data": str(data.resolve()),
+        "address": address,
+        "port": port,
+        "base_path": base_path,
+        "most_hours": {name: one.max_age_hours for name, one in config.sources.items() if one.max_age_hours},
+    }
     child = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "streamlit", "run", str(APP)),
-            *("--server.port", str(port), "--server.address", address, "--server.headless", "true"),
-            *("--browser.gatherUsageStats", "false", "--logger.level", "warning"),
-        ],
-        env={**os.environ, "MEANTIME_DATA": str(data.resolve()), "PYTHONPATH": os.pathsep.join(paths)},
+        [sys.executable, "-m", "dashboard.serving"],
+        env={**os.environ, "MEANTIME_SERVING": json.dumps(served), "PYTHONPATH": os.pathsep.join(paths)},
         cwd=themed,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -405,8 +418,10 @@ def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> 
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    if _answers(child, "localhost" if address in ("0.0.0.0", "::") else address, port):  # noqa: S104
-        click.echo(f"the dashboard is at http://{'localhost' if address == '0.0.0.0' else address}:{port}")  # noqa: S104
+    root = f"/{base_path}" if base_path else ""
+    if _answers(child, "localhost" if address in ("0.0.0.0", "::") else address, port, root):  # noqa: S104
+        shown = "localhost" if address == "0.0.0.0" else address  # noqa: S104
+        click.echo(f"the dashboard is at http://{shown}:{port}{root and root + '/'}")
         sys.stdout.flush()
     code = child.wait()
     if told_to_stop:
@@ -415,12 +430,12 @@ def serve_dashboard(settings: Settings, data: Path, address: str, port: int) -> 
     return FAILED
 
 
-def _answers(child: subprocess.Popen[bytes], address: str, port: int, seconds: float = 60) -> bool:
+def _answers(child: subprocess.Popen[bytes], address: str, port: int, root: str, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and child.poll() is None:
         connection = http.client.HTTPConnection(address, port, timeout=2)
         try:
-            connection.request("GET", "/_stcore/health")
+            connection.request("GET", f"{root}/_stcore/health")
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return True
         except OSError:

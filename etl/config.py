@@ -52,6 +52,7 @@ SOURCE_KEYS = (
     "full_export",
     "first_contact_hours",
     "max_rejected_share",
+    "max_age_hours",
     "sample",
     "user",
     "password",
@@ -84,6 +85,8 @@ class Source:
     full_export: bool = False
     first_contact_hours: float | None = None
     max_rejected_share: float = DEFAULT_REJECTED_SHARE
+    max_age_hours: float | None = None
+    """How old its data may be before the dashboard's `/healthz` complains; None: however old."""
     is_sample: bool = False
     access: Access | None = None
     """How its tool is reached; None if it is only read from files."""
@@ -263,6 +266,7 @@ def source(name: str, section: Any, folder: Path, where: str) -> Source:
         full_export=_flag(section, "full_export", where),
         first_contact_hours=hours,
         max_rejected_share=float(share),
+        max_age_hours=_amount(section, "max_age_hours", where),
         is_sample=_flag(section, "sample", where),
         access=_access(section, folder, where) if "url" in section else None,
     )

@@ -37,6 +37,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
         full_export = true
         first_contact_hours = 4
         max_rejected_share = 0.05
+        max_age_hours = 26
         sample = true
         [sources.servicedesk.status]
         "Awaiting Parts" = "on_hold"
@@ -64,6 +65,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
                 full_export=True,
                 first_contact_hours=4,
                 max_rejected_share=0.05,
+                max_age_hours=26.0,
                 is_sample=True,
             )
         },
@@ -105,6 +107,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (f"{SOURCE}fields = {{ priority = 3 }}", "[sources.desk] fields must be a table of our column = the name of"),
         (f"{SOURCE}max_rejected_share = 2", "[sources.desk] max_rejected_share is 2; it must lie between 0 and 1"),
         (f"{SOURCE}first_contact_hours = 0", "first_contact_hours is 0; it must be a number of hours above 0"),
+        (f'{SOURCE}max_age_hours = "1 d"', "[sources.desk] max_age_hours is '1 d'; it must be a number above 0"),
         (f"{SOURCE}full_export = 1", "[sources.desk] full_export is 1; it must be true or false"),
         (f'{SOURCE}as_of = "yesterday"', "[sources.desk] as_of is 'yesterday'; write it like 2026-01-31T18:00:00Z"),
         (f'{SOURCE}timezone = "CEST+1"', "[sources.desk] timezone: time zone 'CEST+1' is unknown"),

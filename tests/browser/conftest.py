@@ -48,12 +48,12 @@ def run(data: Path, *arguments: str) -> None:
     assert done.returncode in (0, 3), done.stderr
 
 
-def served(data: Path) -> Iterator[str]:
+def served(data: Path, *arguments: str) -> Iterator[str]:
     """Serve a data directory and give the address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = meantime(data, "serve", "--port", str(port), "--address", "127.0.0.1")
+    command = meantime(data, "serve", "--port", str(port), "--address", "127.0.0.1", *arguments)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ}) as server:
         assert server.stdout is not None
         said = server.stdout.readline()
