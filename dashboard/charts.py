@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import altair as alt
 from altair.utils import schemapi
 
-from dashboard import words
+from dashboard import tones, words
 
 # Altair checks every part of every chart against the whole schema of Vega-Lite, which took most of a page's time. The
 # tests check each chart that a page draws instead. Its own theme would set sizes that the page sets.
@@ -650,7 +650,7 @@ def _ends(
             .mark_text(
                 **_text(
                     colours,
-                    color=tint,
+                    color=tones.legible(tint, colours.paper, colours.ink),
                     align="left",
                     baseline="middle",
                     dx=9,
@@ -771,7 +771,9 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
     across = alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False)
     x, behind = alt.X("v:Q", scale=across, axis=None), alt.X("end:Q", scale=across, axis=None)
     drawn = base.mark_bar(height={"band": 0.66}).encode(
-        x=x, color=alt.ColorValue(colours.accent, condition=when("datum.few", colours.lines))
+        x=x,
+        color=alt.ColorValue(colours.accent, condition=when("datum.few", colours.lines)),
+        stroke=alt.StrokeValue(colours.accent, condition=when("datum.few", colours.others)),
     )
     text = base.mark_text(**_text(colours, align="left", dx=6, color=colours.ink)).encode(
         x=behind, text=alt.Text("label:N")

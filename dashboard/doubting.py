@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from dashboard import charts, fitness, words
+from dashboard import charts, fitness, tones, words
 from dashboard.charts import Figure, Palette
 from dashboard.fitness import Finding, Grade
 from dashboard.view import View
@@ -87,8 +87,9 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         ],
     )
     fields = base.mark_rect(stroke=colours.paper, strokeWidth=3).encode(color=alt.Color("tint:N", scale=None))
-    # On the one strong tint only the darker of the two reads: ink on light paper, paper in the dark.
-    dark = alt.ColorValue(colours.ink, condition=charts.when("datum.grade === 'poor'", min(colours.ink, colours.paper)))
+    strong = _tints(colours)["poor"]
+    reads = max((colours.ink, colours.paper), key=lambda one: tones.contrast(one, strong))
+    dark = alt.ColorValue(colours.ink, condition=charts.when("datum.grade === 'poor'", reads))
     text = base.mark_text(font=charts.FONT, fontSize=12).encode(text=alt.Text("grade:N"), color=dark)
     counts = {grade: sum(one.grade == grade for one in grades) for grade in fitness.GRADES}
     alt_text = words.listing([f"{words.number(n)} {grade}" for grade, n in counts.items() if n], most=4)

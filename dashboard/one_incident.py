@@ -100,7 +100,7 @@ def _life(here: View, found: query.Incident) -> None:
 
 
 def _events(events: pl.DataFrame) -> None:
-    st.subheader("What happened?", anchor=False)
+    st.header("What happened?", anchor=False)
     if events.is_empty():
         parts.nothing("Its source gave no history.")
         return
@@ -148,7 +148,7 @@ def _linked(row: dict[str, Any], link: dict[str, Any]) -> str:
 
 def _facts(found: query.Incident) -> None:
     row = found.row
-    st.subheader("What is known of it?", anchor=False)
+    st.header("What is known of it?", anchor=False)
     facts = {"State": row["state"].replace("_", " ")}
     if row["priority"] is not None:
         facts["Priority"] = filters.member("priority", str(row["priority"]))

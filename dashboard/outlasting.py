@@ -53,7 +53,7 @@ def section(here: View, event: str) -> None:
     """Set the cohort view: one sentence, one picture, and the rest folded away."""
     tongue = TONGUES[event]
     found: Cohort = here.ask("cohort", here.scope, event)
-    st.subheader(words.plain(tongue.question), anchor=False)
+    st.header(words.plain(tongue.question), anchor=False)
     if found.lives.n < query.FEW:
         parts.nothing(f"Not enough data (n = {found.lives.n}).")
         return

@@ -21,6 +21,7 @@ from dashboard import (
     query,
     reasons,
     sentences,
+    tones,
     why,
     words,
 )
@@ -41,6 +42,14 @@ STYLE = """
 [class*="st-key-few"] [data-testid="stMetricValue"] { color: @muted; }
 [data-testid="stCaptionContainer"] { opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: @muted; }
+[data-testid="stCaptionContainer"] code, .stExpander summary code { font-size: .8125rem !important; }
+.stExpander summary { opacity: 1; }
+[data-testid="stBaseButton-primary"] { color: @on_tint !important; }
+/* Whoever walks through a page by keyboard sees where he is, and the tools of a picture when he reaches them. */
+a:focus-visible, main:focus-visible, [role="tab"]:focus-visible, summary:focus-visible, button:focus-visible {
+    outline: 2px solid @accent !important; outline-offset: 1px;
+}
+.stElementToolbar:focus-within { opacity: 1 !important; }
 .st-key-sql textarea { font-family: "Source Code Pro", monospace; font-size: .875rem; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
 @media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
@@ -82,7 +91,14 @@ def colours() -> charts.Palette:
 
 def style() -> None:
     """Set what no theme key can say, in the colours of this reader's theme."""
-    named = {"@lines": colours().lines, "@muted": colours().muted, "@serif": SERIF}
+    tints = colours()
+    named = {
+        "@lines": tints.lines,
+        "@muted": tints.muted,
+        "@accent": tints.accent,
+        "@on_tint": max((tints.paper, tints.ink), key=lambda one: tones.contrast(one, tints.accent)),
+        "@serif": SERIF,
+    }
     text = STYLE
     for name, value in named.items():
         text = text.replace(name, value)
@@ -106,7 +122,7 @@ def show(figure: charts.Figure | None, key: str | None = None, otherwise: str = 
         if otherwise:
             nothing(otherwise)
         return None
-    st.subheader(words.plain(figure.title), anchor=False)
+    st.header(words.plain(figure.title), anchor=False)
     st.caption(words.plain(figure.subtitle))
     if key is None:
         draw(figure.chart, figure.alt)
@@ -250,7 +266,7 @@ def by_dimension(here: View, question: str, name: str, key: str) -> None:
     there = [column for column in DIMENSIONS if column in here.known]
     if not there:
         return
-    st.subheader(words.plain(question), anchor=False)
+    st.header(words.plain(question), anchor=False)
     column = st.selectbox(
         "By",
         there,
@@ -428,7 +444,7 @@ LISTED = 200
 
 def moved(here: View, names: Sequence[str]) -> None:
     """Set what changed a KPI most, member by member."""
-    st.subheader("What changed most?", anchor=False)
+    st.header("What changed most?", anchor=False)
     name = st.selectbox(
         "Of",
         list(names),
@@ -455,7 +471,7 @@ def moved(here: View, names: Sequence[str]) -> None:
 
 def stand_out(here: View, name: str) -> None:
     """Set the slices that stand out among all, how many were looked at, and what standing out means."""
-    st.subheader("What stands out?", anchor=False)
+    st.header("What stands out?", anchor=False)
     if not why.can_be_searched(here.kpi(name)):
         nothing("A stock carries over from one day to the next, so no chance can be said for its slices.")
         return
@@ -559,7 +575,7 @@ FIRST_COMMANDS = (
 
 def failed(page: str | None = None) -> None:
     """Say that a page could not be drawn, or, without its name, that something on it failed."""
-    st.subheader("This page could not be drawn" if page else "This did not work", anchor=False)
+    st.header("This page could not be drawn" if page else "This did not work", anchor=False)
     what = f"setting “{words.plain(page)}”" if page else "doing what you asked for"
     st.markdown(
         f"Something went wrong while {what}. The data are as they were and the other pages are "

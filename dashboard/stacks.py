@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard import charts, words
+from dashboard import charts, tones, words
 from dashboard.charts import Note, Palette, Point
 
 
@@ -35,18 +35,12 @@ def tints(colours: Palette) -> dict[str, str]:
     return {
         "waiting": colours.series[1],
         "waiting_in_hours": colours.series[1],
-        "waiting_out_of_hours": _between(colours.series[1], colours.paper, 0.55),
+        "waiting_out_of_hours": tones.mixed(colours.series[1], colours.paper, 0.55),
         "working": colours.accent,
         "on_hold": colours.others,
-        "resolved": _between(colours.others, colours.paper, 0.65),
+        "resolved": tones.mixed(colours.others, colours.paper, 0.4),
         "unexplained": colours.lines,
     }
-
-
-def _between(tint: str, other: str, share: float) -> str:
-    """Mix two colours: `share` of the second."""
-    pairs = zip(*(bytes.fromhex(colour.lstrip("#")) for colour in (tint, other)), strict=True)
-    return "#" + "".join(f"{round(one + (two - one) * share):02x}" for one, two in pairs)
 
 
 def parts(bars: Sequence[Part], colours: Palette) -> Any:

@@ -10,6 +10,7 @@ GAP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 
 _SCALES = (("s", 1 / 3600), ("min", 1 / 60), ("h", 1.0), ("d", 24.0))
+_SPACES = re.compile(rf"[^\S{GAP}]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&@])")
 
 
@@ -19,7 +20,7 @@ def plain(text: object) -> str:
     >>> print(plain("**P1** <b>now</b>"))
     \*\*P1\*\* \<b\>now\</b\>
     """
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    return _MARKDOWN.sub(r"\\\1", _SPACES.sub(" ", str(text)).strip())
 
 
 def number(value: float) -> str:

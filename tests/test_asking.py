@@ -218,7 +218,7 @@ def test_the_page_takes_the_question_of_its_address_and_shows_the_answer(
     assert not app.exception
     assert app.text_area[0].value == text
     assert app.query_params["sql"] in (text, [text])
-    assert "n by priority" in [element.value for element in app.subheader]
+    assert "n by priority" in [element.value for element in app.header]
     assert app.dataframe[0].value.shape == (6, 2)
 
 

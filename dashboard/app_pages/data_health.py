@@ -20,7 +20,7 @@ parts.lead(
     f"In the others, {words.counted(kinds, 'kind')} of odd things {'was' if kinds == 1 else 'were'} found.",
 )
 st.caption("This page is about everything that was loaded, whatever is chosen above.")
-st.subheader("How fresh is it?", anchor=False)
+st.header("How fresh is it?", anchor=False)
 parts.table(
     sources.select(
         pl.col("source").alias("Source"),
@@ -32,7 +32,7 @@ parts.table(
     ),
     "Freshness of each source",
 )
-st.subheader("Which fields are filled?", anchor=False)
+st.header("Which fields are filled?", anchor=False)
 st.caption("Share of incidents with a value; a field that no source fills is listed last")
 filled = coverage.pivot("source", index="field", values="known").with_columns(
     pl.max_horizontal(pl.exclude("field")).alias("_best")
@@ -53,7 +53,7 @@ st.dataframe(
 )
 left, right = st.columns(2, gap="large")
 with left:
-    st.subheader("What was odd, and what was done about it?", anchor=False)
+    st.header("What was odd, and what was done about it?", anchor=False)
     parts.told(
         [
             f"**{words.counted(row['incidents'], 'incident')}** of {words.plain(row['source'])}: "
@@ -63,7 +63,7 @@ with left:
         "Nothing odd was found.",
     )
 with right:
-    st.subheader("What did not get in, and why?", anchor=False)
+    st.header("What did not get in, and why?", anchor=False)
     parts.told(
         [
             f"**{words.counted(row['n'], 'row')}** of {words.plain(row['file'])}"
@@ -77,7 +77,7 @@ if not issues.is_empty():
     parts.folded("All that was odd, by rule and field", issues)
 if not rejects.is_empty():
     parts.folded("The rejected rows", here.ask("rejects"))
-st.subheader("What ran?", anchor=False)
+st.header("What ran?", anchor=False)
 parts.table(
     runs.select(
         pl.col("started_at").alias("Started (UTC)"),

@@ -17,7 +17,7 @@ parts.lead(
 with st.grid(2, min_column_width=320, gap="large"):
     for kpi in catalog:
         with st.container(key=f"definition-{kpi.name}", gap="xsmall"):
-            st.subheader(words.plain(kpi.title), anchor=kpi.name)
+            st.header(words.plain(kpi.title), anchor=kpi.name)
             st.markdown(words.plain(kpi.description))
             better = "" if kpi.better == "none" else f" · {words.plain(kpi.better)} is better"
             st.caption(

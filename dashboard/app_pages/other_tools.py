@@ -30,7 +30,7 @@ if comparing.unable(found):
     st.caption(comparing.unable(found))
 counted = {one.rule.name: one.rule.title for one in found if one.n}
 if len(counted) > 1:
-    st.subheader("Which incidents make the difference?", anchor=False)
+    st.header("Which incidents make the difference?", anchor=False)
     with st.container(horizontal=True):
         first = st.selectbox("Between", list(counted), format_func=counted.__getitem__, key=f"first-{measure}")
         second = st.selectbox("and", list(counted), format_func=counted.__getitem__, key=f"second-{measure}", index=1)

@@ -34,7 +34,7 @@ else:
         figures.develop(here.of(target), "How did it develop?", {target.kpi: here.kpi(target.kpi).title}),
         otherwise=f"No value {here.in_span}.",
     )
-    st.subheader("Are they met?", anchor=False)
+    st.header("Are they met?", anchor=False)
     parts.told(
         [
             f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "
@@ -43,7 +43,7 @@ else:
         ],
         "",
     )
-    st.subheader("What can they detect?", anchor=False)
+    st.header("What can they detect?", anchor=False)
     parts.told(
         [
             f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "

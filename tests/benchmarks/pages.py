@@ -69,7 +69,7 @@ def measure(data: Path) -> dict[str, dict[str, dict[str, float]]]:
                 asked.clear()
                 app.run()
                 assert not app.exception, app.exception
-                assert not [one for one in app.subheader if "could not be drawn" in one.value], page
+                assert not [one for one in app.header if "could not be drawn" in one.value], page
                 turns.append((sum(seconds for _, seconds in asked), list(asked)))
             seconds, queries = min(turns)
             asked.clear()

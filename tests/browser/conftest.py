@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def browser(chromium: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     with playwright.sync_playwright() as running:
         launched = running.chromium.launch(executable_path=chromium, args=FLAGS)
+        # Days and numbers are written as this browser's language has them; a test that wants another names it.
+        launched.new_context = partial(launched.new_context, locale="en-GB")
         yield launched
         launched.close()
 
