@@ -64,7 +64,7 @@ def main() -> None:
     data = Path(os.environ.get("MEANTIME_DATA", "data"))
     name = page.url_path or files[0].path.stem
     try:
-        if shell.begin(data, page.url_path):
+        if shell.begin(data, page.url_path or files[0].path.stem):
             page.run()
     except query.NoWarehouse:
         log.exception("the published version cannot be read")

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import altair as alt
+import polars as pl
 from altair.utils import schemapi
 
 from dashboard import tones, words
@@ -167,6 +168,8 @@ class Figure(NamedTuple):
     chart: alt.Chart | alt.LayerChart
     alt: str
     height: int = HEIGHT
+    rows: Callable[[], pl.DataFrame] | None = None
+    """What is drawn, typed and with units, for a file; laid out only when it is asked for."""
 
 
 class _Rows(alt.Data):

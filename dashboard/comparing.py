@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 
-from dashboard import charts, reconciler, words
+from dashboard import charts, numbers, reconciler, words
 from dashboard.charts import Figure
 from dashboard.reconciler import Gap, Verdict
 from dashboard.view import View
@@ -53,6 +54,7 @@ def figure(here: View, measure: str, found: Sequence[Verdict], question: str) ->
         f"{words.number(most)}",
         charts.by_member(bars, charts.Unit(kind, NAMES[measure].lower()), here.colours),
         f"{NAMES[measure]} by rule: {alt}.",
+        rows=partial(numbers.by_member, bars, "Rule", charts.Unit(kind, NAMES[measure].lower())),
     )
 
 
@@ -95,7 +97,7 @@ def gap_said(gap: Gap | None, measure: str) -> list[str]:
 
 def listed(gap: Gap, measure: str) -> pl.DataFrame:
     """Give the incidents that make the difference, in words that a table needs."""
-    unit = ", hours" if reconciler.MEASURES[measure] == "hours" else ", 1 is yes"
+    unit = " (hours)" if reconciler.MEASURES[measure] == "hours" else " (1 is yes)"
     return gap.incidents.rename(
         {
             "source": "Source",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -11,6 +12,7 @@ import polars as pl
 from dashboard import charts, fitness, tones, words
 from dashboard.charts import Figure, Palette
 from dashboard.fitness import Finding, Grade
+from dashboard.query import Kpi
 from dashboard.view import View
 
 FIRST = ("end of the extract", "batch", "heaping", "not missing at random", "full hours")
@@ -99,6 +101,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         "that a source has",
         charts.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
         f"Grades of {len(grades)} pairs of KPI and source: {alt_text}.",
+        rows=partial(typed, here.warehouse.kpis, grades),
     )
 
 
@@ -125,3 +128,35 @@ def table(here: View, grades: Sequence[Grade]) -> pl.DataFrame:
             if one.n
         ]
     )
+
+
+def typed(kpis: Mapping[str, Kpi], grades: Sequence[Grade]) -> pl.DataFrame:
+    """Give the same as numbers; a KPI's unit is a column, for each has its own."""
+    columns = {
+        "Source": pl.String,
+        "KPI": pl.String,
+        "Grade": pl.String,
+        "Known for (share)": pl.Float64,
+        "Doubtful (share)": pl.Float64,
+        "Unit": pl.String,
+        "Value (in its unit)": pl.Float64,
+        "n": pl.Int64,
+        "Without the doubtful (in its unit)": pl.Float64,
+        "n without": pl.Int64,
+    }
+    rows = [
+        (
+            one.source,
+            kpis[one.kpi].title,
+            one.grade,
+            one.known,
+            one.doubtful,
+            kpis[one.kpi].unit,
+            one.value,
+            one.n,
+            one.without,
+            one.n_without,
+        )
+        for one in grades
+    ]
+    return pl.DataFrame(rows, schema=columns, orient="row")

@@ -59,6 +59,7 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palet
         words.counted(rows.height, "row"),
         charts.dressed(alt.layer(line), colours),
         f"{measure} from {first['label']} at {first['when']} to {last['label']} at {last['when']}",
+        rows=lambda: rows.rename({"at": key, "v": measure}),
     )
 
 
@@ -86,6 +87,7 @@ def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palette
         words.counted(rows.height, "row") + (f", the greatest {shown.height} of them" if more else ""),
         charts.dressed(alt.layer(bars, labels), colours, max(90, 27 * len(told) + 30)),
         f"{measure} is greatest for {most['name']}: {most['label']}",
+        rows=lambda: rows.rename({"at": key, "v": measure}),
     )
 
 

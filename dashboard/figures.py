@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import polars as pl
 
-from dashboard import aims, charts, filters, query, reasons, sentences, why, words
+from dashboard import aims, charts, filters, numbers, query, reasons, sentences, why, words
 from dashboard.charts import Figure
 from dashboard.view import View
 
@@ -82,7 +83,7 @@ def develop(
         subtitle += f" · shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}"
     if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
         subtitle += " · grey: n under 5"
-    return Figure(question, subtitle, chart, said)
+    return Figure(question, subtitle, chart, said, rows=partial(numbers.over_time, series, kind))
 
 
 def _unsettled(here: View, name: str, ns: Sequence[int]) -> str:
@@ -135,6 +136,7 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
         f"n {words.number(sum(number.n for _, number in members))} · {here.span}{more}{sure}{few}",
         chart,
         f"{whole.title} by {filters.COLUMNS[column].lower()}: {said}.",
+        rows=partial(numbers.by_member, charts.ranked(found, len(found))[0], filters.COLUMNS[column], unit(here, name)),
     )
 
 
@@ -155,6 +157,10 @@ def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Fi
         chart,
         f"Spread of {words.number(total)} durations: most often between {words.duration(fullest.low)} and "
         f"{words.duration(fullest.high)}{said}.",
+        rows=lambda: pl.DataFrame(
+            {"From (hours)": [one.low_hours for one in found], "To (hours)": [one.high_hours for one in found]}
+            | {"Incidents": [one.count for one in found]}
+        ),
     )
 
 
@@ -172,6 +178,7 @@ def clock(here: View, question: str) -> Figure | None:
         charts.week_clock(counts, here.colours),
         f"Most are opened on {charts.WEEKDAYS[weekday - 1]} from {hour:02d}:00: "
         f"{words.number(counts[weekday, hour])} of {words.number(total)}.",
+        rows=lambda: rows.rename({"weekday": "Weekday (1 Monday)", "hour": "Hour of the day", "n": "Incidents opened"}),
     )
 
 
@@ -188,6 +195,7 @@ def ages(here: View, question: str) -> Figure | None:
         f"n {words.number(total)} · open at the end of {words.day(here.until)}",
         charts.by_member(bars, charts.Unit("count", "open incidents"), here.colours),
         f"Of {words.number(total)} open incidents: {said} old.",
+        rows=lambda: rows.rename({"age_class": "Age", "n": "Open incidents"}),
     )
 
 
@@ -218,6 +226,13 @@ def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
         f"From {before} to {now}, by {filters.COLUMNS[bridge.by].lower()}; {part}",
         charts.waterfall(falls, unit(here, bridge.kpi.name), here.colours, say),
         f"{bridge.kpi.title} went from {before} to {now}, {say(bridge.change)}: {said}.",
+        rows=lambda: pl.DataFrame(
+            {
+                "Part": [fall.name for fall in falls],
+                numbers.header("Adds", kind): [fall.size for fall in falls],
+                "Why": [fall.reason for fall in falls],
+            }
+        ),
     )
 
 
@@ -239,6 +254,27 @@ def bridge_table(bridge: why.Bridge, kind: str) -> pl.DataFrame:
             row[causes[cause]] = say(part[cause])
         rows.append({**row, "Adds": say(part["part"])})
     return pl.DataFrame(rows)
+
+
+def bridge_rows(bridge: why.Bridge, kind: str) -> pl.DataFrame:
+    """Lay out every part of a change as numbers."""
+    parts = bridge.parts
+    named = {
+        "value_before": numbers.header("Before", kind),
+        "value_now": numbers.header("Now", kind),
+        "n_before": "n before",
+        "n_now": "n now",
+        "share_before": "Share of the volume before (share)",
+        "share_now": "Share of the volume now (share)",
+        "calendar": numbers.header("By the number of days", kind),
+        "rate": numbers.header(f"By its own {reasons.own(kind)}", kind),
+        "mix": numbers.header("By another share", kind),
+        "part": numbers.header("Adds", kind),
+    }
+    member = pl.col("member").map_elements(lambda one: reasons.member(bridge.by, one), pl.String, skip_nulls=False)
+    return parts.select(
+        member.alias(filters.COLUMNS[bridge.by]), *(pl.col(name).alias(title) for name, title in named.items())
+    )
 
 
 def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figure | None:
@@ -265,6 +301,7 @@ def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figu
         "the parts of one column add up to the whole",
         charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
         f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
+        rows=partial(numbers.by_member, bars, "Part", charts.Unit(kind, "adds to the change")),
     )
 
 

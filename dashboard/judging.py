@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
-from dashboard import charts, limits, periods, words
+import polars as pl
+
+from dashboard import charts, limits, numbers, periods, words
 from dashboard.control import DAY, Watched
 from dashboard.insights import signals
 from dashboard.limits import Judged
@@ -143,8 +146,25 @@ def figure(here: View, one: Watched, title: str) -> charts.Figure | None:
         f"{stated(one)}{' · diamonds: signals' if marked else ''}",
         chart,
         f"{title}, {one.grain} by {one.grain}, with limits: {seen}.",
+        rows=partial(_laid_out, drawn, unit),
     )
 
 
 def _axis(one: Watched, title: str) -> str:
     return f"{title.lower()}, geometric mean" if one.kind == "duration" else title.lower()
+
+
+def _laid_out(drawn: Sequence[Judged], unit: charts.Unit) -> pl.DataFrame:
+    title = unit.title[:1].upper() + unit.title[1:]
+    named = {
+        "Period": [row.point.name for row in drawn],
+        "From": [row.point.since for row in drawn],
+        "To": [row.point.until for row in drawn],
+        numbers.header(title, unit.kind): [row.point.value for row in drawn],
+        numbers.header("Centre line", unit.kind): [row.centre for row in drawn],
+        numbers.header("Lower limit", unit.kind): [row.low for row in drawn],
+        numbers.header("Upper limit", unit.kind): [row.high for row in drawn],
+        "n": [row.point.n for row in drawn],
+        "Signal": [row.signal or row.point.flag or None for row in drawn],
+    }
+    return pl.DataFrame(named, infer_schema_length=None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
 import streamlit as st
 
-from dashboard import filters, parts, query, stays, words
+from dashboard import filters, parts, query, record, stays, words
+from dashboard.charts import Figure
 from dashboard.insights.intervals import Z
 from dashboard.insights.survival import Quantile
 from dashboard.lives import AFTER, After, Cohort, Groups, Lives
@@ -53,21 +56,22 @@ def section(here: View, event: str) -> None:
     """Set the cohort view: one sentence, one picture, and the rest folded away."""
     tongue = TONGUES[event]
     found: Cohort = here.ask("cohort", here.scope, event)
-    st.header(words.plain(tongue.question), anchor=False)
+    parts.heading(tongue.question)
     if found.lives.n < query.FEW:
         parts.nothing(f"Not enough data (n = {found.lives.n}).")
         return
-    st.markdown(words.plain(sentence(found.lives, tongue, here.span)))
+    parts.said(words.plain(sentence(found.lives, tongue, here.span)))
     chosen = dict(here.scope.where).get("source")
     for source in here.ask("closed_only"):
         if chosen is None or source in chosen:
-            st.markdown(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
+            parts.said(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
     _draw(here, [Stay("all", found.lives.curve)], tongue, f"n {words.number(found.lives.n)} · opened {here.span}")
-    st.markdown(words.plain(beside(found, tongue)))
-    with st.expander("The numbers behind this curve"):
-        parts.table(_numbers(found.lives, tongue), tongue.question)
+    parts.said(words.plain(beside(found, tongue)))
+    behind = "The numbers behind this curve"
+    with st.expander(behind), record.fold(behind):
+        parts.table(_numbers(found.lives, tongue), tongue.question, rows=partial(_typed, found.lives, tongue))
         for line in _remarks(found.lives, tongue, event):
-            st.caption(words.plain(line))
+            parts.note(words.plain(line))
     _by_group(here, event, tongue)
 
 
@@ -138,9 +142,49 @@ def _draw(here: View, drawn: list[Stay], tongue: Tongue, subtitle: str) -> None:
         f"{stay.name}: {words.share(stay.curve['open'][-1])} after {words.duration(stay.curve['hours'][-1])}"
         for stay in drawn
     ]
-    st.caption(words.plain(f"{subtitle} · log scale · band: 95 % interval"))
-    alt = f"Share {tongue.still} by the time since opening: {words.listing(ends, most=5)}."
-    parts.draw(chart, alt)
+    parts.picture(
+        Figure(
+            tongue.question,
+            f"{subtitle} · log scale · band: 95 % interval",
+            chart,
+            f"Share {tongue.still} by the time since opening: {words.listing(ends, most=5)}.",
+            rows=partial(_curves, drawn, tongue),
+        )
+    )
+
+
+def _curves(drawn: list[Stay], tongue: Tongue) -> pl.DataFrame:
+    still = f"Share {tongue.still}"
+    return pl.concat(
+        stay.curve.select(
+            pl.lit(stay.name).alias("Of"),
+            pl.col("hours").alias("Time since opening (hours)"),
+            pl.col("open").alias(f"{still} (share)"),
+            pl.col("low").alias(f"{still}, 95 % from (share)"),
+            pl.col("high").alias(f"{still}, 95 % to (share)"),
+        )
+        for stay in drawn
+    )
+
+
+def _typed(lives: Lives, tongue: Tongue) -> pl.DataFrame:
+    """Give the same as numbers; null where nobody was watched for so long."""
+    still, left = tongue.still.capitalize(), tongue.left.capitalize()
+    found = pl.DataFrame(
+        {
+            "After (hours)": one.hours,
+            f"{still} (share)": one.open,
+            f"{still}, 95 % from (share)": one.low,
+            f"{still}, 95 % to (share)": one.high,
+            f"{left} (share)": one.left,
+            f"{left}, 95 % from (share)": one.left_low,
+            f"{left}, 95 % to (share)": one.left_high,
+            f"{tongue.otherwise.capitalize()} (share)": 1 - one.open - one.left,
+            "Still watched": one.at_risk,
+        }
+        for one in lives.after
+    )
+    return found.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def _numbers(lives: Lives, tongue: Tongue) -> pl.DataFrame:
@@ -190,7 +234,7 @@ def _by_group(here: View, event: str, tongue: Tongue) -> None:
     folded = st.expander("Do groups differ?", key=f"stays-{event}", on_change="rerun")
     if not folded.open or not there:
         return
-    with folded:
+    with folded, record.fold("Do groups differ?"):
         column = st.selectbox(
             "By",
             there,
@@ -205,12 +249,13 @@ def _by_group(here: View, event: str, tongue: Tongue) -> None:
         if not named:
             parts.nothing("No group is large enough.")
             return
-        st.markdown(words.plain(differ(found, column, tongue)))
+        parts.said(words.plain(differ(found, column, tongue)))
         left_out = f" · {found.left_out} smaller ones left out" if found.left_out else ""
         _draw(here, [Stay(name, lives.curve) for name, lives in named], tongue, f"opened {here.span}{left_out}")
-        parts.table(pl.DataFrame([_group_row(name, lives, tongue) for name, lives in named]), "Groups")
+        shown = pl.DataFrame([_group_row(name, lives, tongue) for name, lives in named])
+        parts.table(shown, "Groups", rows=partial(_groups_typed, named, tongue))
         if found.pairs:
-            parts.table(_pairs(found, column), "Pairs of groups")
+            parts.table(_pairs(found, column), "Pairs of groups", rows=partial(_pairs_typed, found, column))
 
 
 def _member(column: str, member: str | None) -> str:
@@ -271,3 +316,30 @@ def _pairs(found: Groups, column: str) -> pl.DataFrame:
             }
         )
     return pl.DataFrame(rows)
+
+
+def _groups_typed(named: Sequence[tuple[str, Lives]], tongue: Tongue) -> pl.DataFrame:
+    still = tongue.still.capitalize()
+    rows = [
+        (
+            name,
+            lives.n,
+            *(part for one in (lives.after[2], lives.after[4]) for part in (one.open, one.low, one.high)),
+            *(part for one in (lives.median, lives.p90) for part in (one.hours, one.low, one.high)),
+        )
+        for name, lives in named
+    ]
+    shares = [f"{still} after {after}{limit} (share)" for after in ("24 h", "7 d") for limit in LIMITS]
+    hours = [f"{part} take{limit} (hours)" for part in ("Half", "Nine in ten") for limit in LIMITS]
+    schema = {"Group": pl.String, "n": pl.Int64, **dict.fromkeys([*shares, *hours], pl.Float64)}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+LIMITS = ("", ", 95 % from", ", 95 % to")
+
+
+def _pairs_typed(found: Groups, column: str) -> pl.DataFrame:
+    rows = [(_member(column, pair.one), _member(column, pair.other), *pair.later[:3], pair.p) for pair in found.pairs]
+    later = {f"Longer by{limit} (hours)": pl.Float64 for limit in LIMITS}
+    schema = {"Group": pl.String, "than": pl.String, **later, "log-rank, Holm (p)": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

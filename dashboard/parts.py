@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import polars as pl
 import streamlit as st
@@ -17,10 +18,13 @@ from dashboard import (
     filters,
     fitness,
     judging,
+    numbers,
     periods,
     query,
     reasons,
+    record,
     sentences,
+    takeaway,
     tones,
     why,
     words,
@@ -50,6 +54,7 @@ a:focus-visible, main:focus-visible, [role="tab"]:focus-visible, summary:focus-v
     outline: 2px solid @accent !important; outline-offset: 1px;
 }
 .stElementToolbar:focus-within { opacity: 1 !important; }
+[class*="st-key-take-"] button { min-height: 1.4rem; padding-block: 0; font-size: .8125rem; color: @muted; }
 .st-key-sql textarea { font-family: "Source Code Pro", monospace; font-size: .875rem; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
 @media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
@@ -108,12 +113,33 @@ def style() -> None:
 def title(text: str) -> None:
     """Set the page's title."""
     st.title(words.plain(text), anchor=False)
+    record.text("title", words.plain(text))
+
+
+def heading(text: str, anchor: str | bool = False) -> None:
+    """Set the question of what follows."""
+    st.header(words.plain(text), anchor=anchor)  # type: ignore[arg-type]  # an anchor's name, or none
+    record.text("heading", words.plain(text))
+
+
+def said(markdown: str) -> None:
+    """Set a sentence; as Markdown, so strangers' text in it must be plain."""
+    st.markdown(markdown)
+    record.text("item" if markdown.startswith("- ") else "said", markdown)
+
+
+def note(markdown: str) -> None:
+    """Set a remark in small type; as Markdown, so strangers' text in it must be plain."""
+    st.caption(markdown)
+    record.text("note", markdown)
 
 
 def lead(*said: str) -> None:
     """Set the sentences that answer the page's question; as Markdown, so strangers' text in them must be plain."""
+    markdown = " ".join(sentence for sentence in said if sentence)
     with st.container(key="lead"):
-        st.markdown(" ".join(sentence for sentence in said if sentence))
+        st.markdown(markdown)
+    record.text("lead", markdown)
 
 
 def show(figure: charts.Figure | None, key: str | None = None, otherwise: str = "") -> date | None:
@@ -123,15 +149,27 @@ def show(figure: charts.Figure | None, key: str | None = None, otherwise: str = 
             nothing(otherwise)
         return None
     st.header(words.plain(figure.title), anchor=False)
-    st.caption(words.plain(figure.subtitle))
     if key is None:
-        draw(figure.chart, figure.alt)
+        picture(figure)
         return None
+    _under_title(figure)
     state: Any = st.vega_lite_chart(
         spec=charts.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun"
     )
     picked = state.selection.get("picked") or []
     return date.fromisoformat(picked[0]["since"]) if picked and picked[0].get("since") else None
+
+
+def picture(figure: charts.Figure) -> None:
+    """Set a picture whose question already stands above it."""
+    _under_title(figure)
+    draw(figure.chart, figure.alt)
+
+
+def _under_title(figure: charts.Figure) -> None:
+    part = record.Picture(figure)
+    record.note(part)
+    takeaway.offer(part, words.plain(figure.subtitle))
 
 
 def draw(chart: Any, alt: str) -> None:
@@ -142,6 +180,7 @@ def draw(chart: Any, alt: str) -> None:
 def nothing(sentence: str) -> None:
     """Say that there is nothing to see."""
     st.markdown(f":gray[{words.plain(sentence)}]")
+    record.text("nothing", words.plain(sentence))
 
 
 def nothing_matches(here: View) -> None:
@@ -161,18 +200,25 @@ def nothing_matches(here: View) -> None:
 def tiles(here: View, names: Sequence[str], key: str) -> None:
     """Set tiles side by side, two by two on a phone."""
     watched = here.watched(names)
+    readings, drawn = [], []
     with st.grid(4, min_column_width=150, gap="small"):
         for name in names:
             with st.container(border=True, gap="xxsmall", key=f"tile-{key}-{name}", height="stretch"):
-                _tile(here, name, watched.get(name))
-    reasons = {here.reading(name).reason for name in names}
+                reading = here.reading(name)
+                readings.append(reading)
+                drawn.append(_tile(here, name, reading, watched.get(name)))
+    part = record.Tiles("Key figures", tuple(drawn), partial(numbers.of_readings, readings))
+    record.note(part)
+    takeaway.offer(part)
+    reasons = {reading.reason for reading in readings}
     if len(reasons) == 1 and (reason := reasons.pop()):
-        st.caption(f"Not compared with the days before: {words.plain(reason)}.")
+        note(f"Not compared with the days before: {words.plain(reason)}.")
 
 
-def _tile(here: View, name: str, watched: Watched | None) -> None:
-    reading, kpi = here.reading(name), here.kpi(name)
-    st.markdown(words.plain(SHORT.get(name, kpi.title)), help=_help(here, name, reading, watched))
+def _tile(here: View, name: str, reading: sentences.Reading, watched: Watched | None) -> record.Tile:
+    kpi = here.kpi(name)
+    title = SHORT.get(name, kpi.title)
+    st.markdown(words.plain(title), help=_help(here, name, reading, watched))
     big, small = reading, ""
     label = kpi.title
     if name in COMPANIONS:
@@ -185,12 +231,33 @@ def _tile(here: View, name: str, watched: Watched | None) -> None:
             big, small, label = companion, f"median; mean {_sure(reading)}, not settled", "median"
     elif kpi.settles and reading.has_value and reading.n < sentences.SETTLED:
         small = "not settled"
+    value = "–"
     if big.has_value or big.value is None:
-        st.metric(label, sentences.amount(big) if big.has_value else "–", label_visibility="collapsed")
+        value = sentences.amount(big) if big.has_value else value
+        st.metric(label, value, label_visibility="collapsed")
     else:
+        value = words.value(big.value, big.kind)
         with st.container(key=f"few-{name}"):
-            st.metric(label, words.value(big.value, big.kind), label_visibility="collapsed")
-    _under(here, name, small, big, watched)
+            st.metric(label, value, label_visibility="collapsed")
+    under = _Lines([])
+    spark, alt = _under(here, name, small, big, watched, under)
+    return record.Tile(title, value, tuple(under.lines), spark, alt)
+
+
+class _Lines(NamedTuple):
+    """What stands under a number, kept while it is set."""
+
+    lines: list[str]
+
+    def small(self, markdown: str) -> None:
+        """Set a line in muted ink."""
+        st.caption(markdown)
+        self.lines.append(markdown)
+
+    def ink(self, markdown: str) -> None:
+        """Set a line in full ink."""
+        st.markdown(f":small[{markdown}]")
+        self.lines.append(markdown)
 
 
 def _sure(reading: sentences.Reading) -> str:
@@ -219,35 +286,42 @@ def _beside(here: View, name: str) -> list[str]:
     return [f"{words.number(n)} {what}" for what, n in said.items() if n]
 
 
-def _under(here: View, name: str, small: str, big: sentences.Reading, watched: Watched | None) -> None:
+def _under(
+    here: View, name: str, small: str, big: sentences.Reading, watched: Watched | None, under: _Lines
+) -> tuple[Any, str]:
+    """Set what stands under a number; give its course as a picture, and what that says."""
     limits = sentences.interval(big)
     if not big.has_value:
         limits = sentences.amount(big)
     elif limits:
         limits = f"95 %: {limits}"
     for line in (limits, small):
-        st.caption(words.plain(line) if line else words.GAP)
-    st.markdown(f":small[{words.plain(sentences.arrow(big)) or ':gray[no comparison]'}]")
-    _judge(big, watched)
-    st.caption(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
+        under.small(words.plain(line) if line else words.GAP)
+    under.ink(words.plain(sentences.arrow(big)) or ":gray[no comparison]")
+    _judge(big, watched, under)
+    under.small(words.plain(" · ".join([f"n {words.number(big.n)}", *_beside(here, name)])))
     for target in here.aims(name)[-1:]:
         if standing := here.standing(target):
-            st.caption(words.plain(aims.tile(standing, here.kind(name), here.grain)))
+            under.small(words.plain(aims.tile(standing, here.kind(name), here.grain)))
     points = here.points(name)
-    if any(point.value is not None for point in points):
-        draw(charts.sparkline(points, here.colours), figures.finding(here.kpi(name).title, points, here.kind(name)))
+    if all(point.value is None for point in points):
+        return None, ""
+    spark = charts.sparkline(points, here.colours)
+    alt = figures.finding(here.kpi(name).title, points, here.kind(name))
+    draw(spark, alt)
+    return spark, alt
 
 
-def _judge(reading: sentences.Reading, watched: Watched | None) -> None:
+def _judge(reading: sentences.Reading, watched: Watched | None, under: _Lines) -> None:
     """Say whether it changed, and whether the last complete period is out of the ordinary: by word, not by colour."""
     said, is_signal = judging.verdict(watched), watched is not None and watched.chart.verdict.is_signal
     # What the interval of a change calls normal variation is none where there is a signal.
     if sentences.is_change(reading) or (sentences.verdict(reading) and not judging.is_said(watched)):
-        st.caption(words.plain(sentences.verdict(reading)))
+        under.small(words.plain(sentences.verdict(reading)))
     if is_signal:
-        st.markdown(f":small[**{words.plain(said)}**]")
+        under.ink(f"**{words.plain(said)}**")
     else:
-        st.caption(words.plain(said))
+        under.small(words.plain(said))
 
 
 def _help(here: View, name: str, reading: sentences.Reading, watched: Watched | None) -> str:
@@ -280,27 +354,26 @@ def by_dimension(here: View, question: str, name: str, key: str) -> None:
     if figure is None:
         nothing("No value here.")
         return
-    st.caption(words.plain(figure.subtitle))
-    draw(figure.chart, figure.alt)
+    picture(figure)
 
 
 def behind_picture(here: View, names: Sequence[str]) -> None:
     """Fold away the numbers of a trend: each with its interval and its n."""
-    with st.expander("The numbers behind the picture"):
+    with st.expander("The numbers behind the picture"), record.fold("The numbers behind the picture"):
         # A stock has no bucket that is still running: each KPI is asked for its own.
-        columns = {name: {point.since: point for point in here.points(name)} for name in names}
+        courses = {name: here.points(name) for name in names}
+        columns = {name: {point.since: point for point in points} for name, points in courses.items()}
         rows = []
         for since, first in columns[names[0]].items():
             row: dict[str, Any] = {"Period": first.name}
             for name in names:
                 row |= _numbers(here, name, columns[name].get(since))
             rows.append({**row, "Note": first.reason})
-        st.dataframe(
+        kinds = {name: (here.kpi(name).title, here.kind(name)) for name in names}
+        table(
             pl.DataFrame(rows, infer_schema_length=None),
-            hide_index=True,
-            width="stretch",
-            placeholder="",
-            alt="The numbers behind the picture",
+            "The numbers behind the picture",
+            rows=lambda: numbers.courses([(*kinds[name], points) for name, points in courses.items()]),
         )
 
 
@@ -319,19 +392,40 @@ def told(lines: Sequence[str], otherwise: str) -> None:
     if not lines:
         nothing(otherwise)
     for line in lines[:MOST_TOLD]:
-        st.markdown(f"- {line}")
+        said(f"- {line}")
     if len(lines) > MOST_TOLD:
-        st.caption(f"and {len(lines) - MOST_TOLD} more, in the table below")
+        note(f"and {len(lines) - MOST_TOLD} more, in the table below")
 
 
 MOST_TOLD = 12
 
 
-def table(frame: pl.DataFrame, alt: str, otherwise: str = "") -> None:
-    """Set a table, or say why there is none."""
+def table(
+    frame: pl.DataFrame,
+    alt: str,
+    otherwise: str = "",
+    rows: record.Rows | None = None,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    height: int | None = None,
+) -> None:
+    """Set a table, or say why there is none.
+
+    Args:
+        frame: what is shown.
+        alt: what it is.
+        otherwise: what is said of none.
+        rows: the same with types, and units in the header, where what is shown are words.
+        columns: how single columns are shown.
+        units: the kinds of values of single columns, where no word says it.
+        height: pixels, of a long one.
+    """
     if frame.is_empty():
         nothing(otherwise)
         return
+    part = record.Table(alt, frame, rows or partial(numbers.with_units, frame, units or {}))
+    record.note(part)
     stamps = {
         name: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
         for name, kind in frame.schema.items()
@@ -342,13 +436,22 @@ def table(frame: pl.DataFrame, alt: str, otherwise: str = "") -> None:
         for name, kind in frame.schema.items()
         if kind.is_integer()
     }
-    st.dataframe(frame, hide_index=True, width="stretch", column_config=stamps | counts, placeholder="", alt=alt)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        width="stretch",
+        height=height or "auto",
+        column_config={**stamps, **counts, **(columns or {})},
+        placeholder="",
+        alt=alt,
+    )
+    takeaway.offer(part)
 
 
-def folded(title: str, frame: pl.DataFrame) -> None:
+def folded(title: str, frame: pl.DataFrame, rows: record.Rows | None = None) -> None:
     """Fold a table away."""
-    with st.expander(title):
-        table(frame, title)
+    with st.expander(title), record.fold(title):
+        table(frame, title, rows=rows)
 
 
 LIST_COLUMNS = {
@@ -369,13 +472,16 @@ LIST_COLUMNS = {
 def incident_list(found: query.Incidents, key: str) -> None:
     """Set a list of incidents; picking a row opens it."""
     shown = [name for name in LIST_COLUMNS if found.rows[name].null_count() < found.rows.height]
+    listed = found.rows.select(shown).with_columns(
+        pl.col(name).cast(pl.String).replace_strict(said, default=pl.col(name))
+        for name, said in _SAID.items()
+        if name in shown
+    )
+    part = record.Table("Incidents", listed.rename(LIST_COLUMNS, strict=False), partial(numbers.incidents, listed))
+    record.note(part)
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(
-        found.rows.select(shown).with_columns(
-            pl.col(name).cast(pl.String).replace_strict(said, default=pl.col(name))
-            for name, said in _SAID.items()
-            if name in shown
-        ),
+        listed,
         hide_index=True,
         width="stretch",
         placeholder="",
@@ -406,6 +512,7 @@ def incident_list(found: query.Incidents, key: str) -> None:
         st.session_state["_list"] += 1
         st.switch_page("app_pages/incidents.py", query_params={"incident": f"{row['source']}/{row['incident_id']}"})
     st.caption("Pick a row to see that incident's history.")
+    takeaway.offer(part)
 
 
 def behind(here: View, name: str, picked: date | None, key: str) -> None:
@@ -419,7 +526,7 @@ def behind(here: View, name: str, picked: date | None, key: str) -> None:
         f"The incidents behind it: {words.plain(span)}", key=key, on_change="rerun", expanded=picked is not None
     )
     if panel.open or picked is not None:
-        with panel:
+        with panel, record.fold(f"The incidents behind it: {span}"):
             sort = "hours_to_acknowledge" if name.startswith("mtta") else "hours_to_resolve"
             if name == "incident_volume":
                 sort = "opened_at"
@@ -429,7 +536,7 @@ def behind(here: View, name: str, picked: date | None, key: str) -> None:
                 return
             order = "the newest first" if sort == "opened_at" else "the longest first"
             few = f", the first {LISTED} are listed" if found.total > LISTED else ""
-            st.caption(f"{words.counted(found.total, 'incident')}, {order}{few}")
+            note(f"{words.counted(found.total, 'incident')}, {order}{few}")
             incident_list(found, f"{key}-list")
 
 
@@ -465,13 +572,12 @@ def moved(here: View, names: Sequence[str]) -> None:
             f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare."
         )
         return
-    st.caption(words.plain(figure.subtitle))
-    draw(figure.chart, figure.alt)
+    picture(figure)
 
 
 def stand_out(here: View, name: str) -> None:
     """Set the slices that stand out among all, how many were looked at, and what standing out means."""
-    st.header("What stands out?", anchor=False)
+    heading("What stands out?")
     if not why.can_be_searched(here.kpi(name)):
         nothing("A stock carries over from one day to the next, so no chance can be said for its slices.")
         return
@@ -486,7 +592,7 @@ def stand_out(here: View, name: str) -> None:
         f"Nothing: {looked}, and no answer stands out against what chance makes of so many.",
     )
     if found.findings.height:
-        st.caption(
+        note(
             f"Strongest first, each with what is above it taken out. {looked}; one counts only if it beats the best of "
             f"them in 95 of 100 random deals of the days ({words.number(found.resamples)} were dealt). Slices overlap: "
             "these do not add up."
@@ -512,6 +618,7 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
     if names:
         lines.append(_left_out(here, names[0]))
     _fit(here, [name for name in names if name in fitness.CLOCKS])
+    _stamp(here, lines, names, of_everything=of_everything)
     with st.container(key="foot", gap="xxsmall"):
         for line in lines:
             st.caption(words.plain(line))
@@ -520,16 +627,39 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
             st.caption(f"[{words.plain(kpi.title)}](definitions#{name}): {words.plain(kpi.description)}")
 
 
+def _stamp(here: View, lines: Sequence[str], names: Sequence[str], *, of_everything: bool) -> None:
+    """Keep what every file says of where its numbers come from."""
+    shown = filters.in_words(here.choice, here.since, here.until, here.grain)
+    record.now().stamp = record.Stamp(
+        "everything, whatever is chosen" if of_everything else shown,
+        here.zone,
+        words.moment(here.as_of),
+        here.warehouse.number,
+        here.is_sample,
+        tuple(lines[1:]),
+        tuple(
+            record.Definition(kpi.title, f"kpi.{name}", kpi.unit, kpi.counted_at, kpi.description)
+            for name in names
+            for kpi in (here.kpi(name),)
+        ),
+    )
+
+
 def _fit(here: View, names: Sequence[str]) -> None:
     """Fold away how far these KPIs can be trusted; it is asked for only when somebody looks."""
     if not names:
         return
     panel = st.expander("How far can these numbers be trusted?", key=f"fit-{names[0]}", on_change="rerun")
     if panel.open:
-        with panel:
+        with panel, record.fold("How far can these numbers be trusted?"):
             grades = [one for one in here.ask("grades") if one.kpi in names]
-            st.caption("Over all that each source has. [Why](fitness)")
-            table(doubting.table(here, grades), "Grades of these KPIs", "Nothing is known of them.")
+            note("Over all that each source has. [Why](fitness)")
+            table(
+                doubting.table(here, grades),
+                "Grades of these KPIs",
+                "Nothing is known of them.",
+                partial(doubting.typed, here.warehouse.kpis, grades),
+            )
 
 
 def _joined(found: dict[str, int]) -> str:
@@ -575,6 +705,7 @@ FIRST_COMMANDS = (
 
 def failed(page: str | None = None) -> None:
     """Say that a page could not be drawn, or, without its name, that something on it failed."""
+    record.now().has_failed = True
     st.header("This page could not be drawn" if page else "This did not work", anchor=False)
     what = f"setting “{words.plain(page)}”" if page else "doing what you asked for"
     st.markdown(

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import filters, parts, view, words
+from dashboard import filters, parts, record, takeaway, view, words
 from dashboard.filters import COLUMNS, NONE, Choice
 from dashboard.view import View
 
@@ -32,6 +32,7 @@ def begin(data: Path, page: str) -> bool:
     known = {column: values for column, values in known.items() if len(values) > 1}
     choice = _choose(known, page)
     here = view.choose(path, choice, known, parts.colours())
+    page_record = record.begin(page, here.colours)
     with st.container(key="masthead", horizontal=True, horizontal_alignment="distribute", gap="small"):
         st.markdown(
             f"**Meantime**{' :orange-badge[Sample data: made up, of no real service desk]' if here.is_sample else ''}"
@@ -43,6 +44,7 @@ def begin(data: Path, page: str) -> bool:
             _widgets(here)
         if not choice.is_default:
             st.button("Clear", key="clear", on_click=_clear, type="tertiary")
+        takeaway.of_page(page_record)
     _say_unknown()
     return True
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import charts, judging, parts, words
+from dashboard import charts, judging, parts, record, words
 from dashboard.view import View
 
 
@@ -15,7 +15,7 @@ def panel(here: View, names: Sequence[str], key: str) -> None:
     found = here.watched(names)
     judged = [one for one in found.values() if not one.chart.verdict.cannot]
     if judged:
-        st.caption(
+        parts.note(
             words.plain(
                 f"Verdicts are on the last complete {here.grain}, against up to "
                 f"{max(one.chart.baseline.periods for one in judged)} {here.grain}s before. By mistake the rules "
@@ -25,8 +25,8 @@ def panel(here: View, names: Sequence[str], key: str) -> None:
     folded = st.expander("What is a signal here?", key=f"signals-{key}", on_change="rerun")
     if not folded.open:
         return
-    with folded:
-        st.markdown(words.plain(RULES.replace("period", here.grain)))
+    with folded, record.fold("What is a signal here?"):
+        parts.said(words.plain(RULES.replace("period", here.grain)))
         name = st.selectbox(
             "Of",
             list(found),
@@ -38,11 +38,11 @@ def panel(here: View, names: Sequence[str], key: str) -> None:
         if name is None:
             return
         title = parts.SHORT.get(name, here.kpi(name).title)
-        st.markdown(f"**{words.plain(judging.verdict(found[name]))}**")
+        parts.said(f"**{words.plain(judging.verdict(found[name]))}**")
         parts.show(judging.figure(here, found[name], title), otherwise="There is nothing to draw.")
         said = judging.why(found[name], charts.Unit(here.kind(name), title))
         if said:
-            st.caption(words.plain(said))
+            parts.note(words.plain(said))
 
 
 RULES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -143,6 +144,7 @@ def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
         f"mean per incident · n {words.number(found.n)} · {here.span}{compared}",
         stacks.parts(bars, here.colours),
         f"Of {words.duration(found.total)} on average: {alt}.",
+        rows=partial(typed, found),
     )
 
 
@@ -176,6 +178,13 @@ def time_figure(here: View, found: Whereabouts, question: str) -> Figure | None:
         f"share of all hours to resolve · {here.span}, {filters.GRAINS[here.grain]}{flagged}",
         stacks.over_time(points, pieces, kinds, here.colours, here.notes),
         f"Shares of the time over {len(points)} periods; over all of them: {said}.",
+        rows=lambda: pl.DataFrame(
+            {
+                "From": [piece.since for piece in pieces],
+                "Part": [ledger.FAMILIES[piece.part] for piece in pieces],
+                "Time (hours)": [piece.value / 3600 for piece in pieces],
+            }
+        ),
     )
 
 
@@ -204,6 +213,11 @@ def groups_figure(here: View, found: Whereabouts, question: str) -> Figure | Non
         f"{words.duration(found.total)}{more}",
         stacks.by_member(pieces, shown, _kinds(here, {piece.part for piece in pieces}), here.colours),
         f"Time by group: {said}.",
+        rows=lambda: pl.DataFrame(
+            [(name, ledger.PARTS[part], hours) for name in order for part, hours in found.by_group[name].items()],
+            schema={"Group": pl.String, "Part": pl.String, "Time per resolved incident (hours)": pl.Float64},
+            orient="row",
+        ),
     )
 
 
@@ -225,6 +239,7 @@ def pairs_figure(here: View, found: ledger.HandOvers, question: str) -> Figure |
         f"{words.counted(found.hand_overs, 'hand-over')} · {here.span}{more}",
         charts.by_member(bars, charts.Unit("count", "hand-overs"), here.colours),
         f"Most frequent hand-overs: {said}.",
+        rows=lambda: hand_overs(found),
     )
 
 
@@ -255,3 +270,21 @@ def table(found: Whereabouts) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows)
+
+
+def typed(found: Whereabouts) -> pl.DataFrame:
+    """Give the same as numbers."""
+    there = [part for part in ledger.PARTS if part in found.now or part in (found.before or {})]
+    now = [found.now.get(part, 0.0) for part in there]
+    columns = {
+        "Part": [ledger.PARTS[part] for part in there],
+        "Time per incident (hours)": now,
+        "Share of the time (share)": [hours / (found.total or 1.0) for hours in now],
+        "Change (hours)": [found.changes.get(part) for part in there],
+    }
+    return pl.DataFrame(columns, schema_overrides={"Change (hours)": pl.Float64})
+
+
+def hand_overs(found: ledger.HandOvers) -> pl.DataFrame:
+    """Give every pair of groups between which incidents were handed over."""
+    return found.pairs.rename({name: name.replace("_", " ").capitalize() for name in found.pairs.columns})

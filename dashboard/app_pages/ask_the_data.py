@@ -40,12 +40,12 @@ def waiting() -> None:
 def show(asked: asking.Question) -> None:
     """Set the answer: its picture where it has one, and its rows."""
     if asked.frame is None:
-        st.markdown("The question could not be answered. Nothing was changed, and the other pages are as they were.")
+        parts.said("The question could not be answered. Nothing was changed, and the other pages are as they were.")
         st.code(asked.trouble, language=None, wrap_lines=True)
         return
     rows = asked.frame.head(fenced.MOST_ROWS)
     cut = f", the first {words.number(rows.height)} of more" if asked.has_more else ""
-    st.caption(f"{words.counted(rows.height, 'row')}{cut} · {asked.took_seconds:.1f} s")
+    parts.note(f"{words.counted(rows.height, 'row')}{cut} · {asked.took_seconds:.1f} s")
     parts.show(drawn.picture(rows, here.colours))
     parts.table(rows, "The answer's rows", "The answer has no rows.")
 
@@ -56,7 +56,7 @@ parts.lead(
     f"{words.counted(len(here.warehouse.kpis), 'KPI')} answer your own SQL.",
     f"It only reads; an answer has up to {words.number(fenced.MOST_ROWS)} rows and may take {asking.SECONDS} s.",
 )
-st.caption("What is chosen above does not hold here: a question says itself what it is about.")
+parts.note("What is chosen above does not hold here: a question says itself what it is about.")
 left, right = st.columns([5, 2], gap="large")
 with left:
     if "sql" not in kept:

@@ -19,8 +19,8 @@ parts.lead(
     f"{words.counted(int(rejected), 'row')} did not get in.",
     f"In the others, {words.counted(kinds, 'kind')} of odd things {'was' if kinds == 1 else 'were'} found.",
 )
-st.caption("This page is about everything that was loaded, whatever is chosen above.")
-st.header("How fresh is it?", anchor=False)
+parts.note("This page is about everything that was loaded, whatever is chosen above.")
+parts.heading("How fresh is it?")
 parts.table(
     sources.select(
         pl.col("source").alias("Source"),
@@ -32,28 +32,24 @@ parts.table(
     ),
     "Freshness of each source",
 )
-st.header("Which fields are filled?", anchor=False)
-st.caption("Share of incidents with a value; a field that no source fills is listed last")
+parts.heading("Which fields are filled?")
+parts.note("Share of incidents with a value; a field that no source fills is listed last")
 filled = coverage.pivot("source", index="field", values="known").with_columns(
     pl.max_horizontal(pl.exclude("field")).alias("_best")
 )
-st.dataframe(
-    filled.sort("_best", descending=True, maintain_order=True).drop("_best"),
-    hide_index=True,
-    width="stretch",
+parts.table(
+    filled.sort("_best", descending=True, maintain_order=True).drop("_best").rename({"field": "Field"}),
+    "Coverage of every field by source",
     height=420,
-    column_config={
-        "field": "Field",
-        **{
-            name: st.column_config.ProgressColumn(name, format="percent", min_value=0.0, max_value=1.0)
-            for name in sources["source"]
-        },
+    columns={
+        name: st.column_config.ProgressColumn(name, format="percent", min_value=0.0, max_value=1.0)
+        for name in sources["source"]
     },
-    alt="Coverage of every field by source",
+    units=dict.fromkeys(sources["source"], "share"),
 )
 left, right = st.columns(2, gap="large")
 with left:
-    st.header("What was odd, and what was done about it?", anchor=False)
+    parts.heading("What was odd, and what was done about it?")
     parts.told(
         [
             f"**{words.counted(row['incidents'], 'incident')}** of {words.plain(row['source'])}: "
@@ -63,7 +59,7 @@ with left:
         "Nothing odd was found.",
     )
 with right:
-    st.header("What did not get in, and why?", anchor=False)
+    parts.heading("What did not get in, and why?")
     parts.told(
         [
             f"**{words.counted(row['n'], 'row')}** of {words.plain(row['file'])}"
@@ -77,7 +73,7 @@ if not issues.is_empty():
     parts.folded("All that was odd, by rule and field", issues)
 if not rejects.is_empty():
     parts.folded("The rejected rows", here.ask("rejects"))
-st.header("What ran?", anchor=False)
+parts.heading("What ran?")
 parts.table(
     runs.select(
         pl.col("started_at").alias("Started (UTC)"),

@@ -1,5 +1,6 @@
 """Definitions."""
 
+import polars as pl
 import streamlit as st
 
 from dashboard import parts, view, words
@@ -17,12 +18,27 @@ parts.lead(
 with st.grid(2, min_column_width=320, gap="large"):
     for kpi in catalog:
         with st.container(key=f"definition-{kpi.name}", gap="xsmall"):
-            st.header(words.plain(kpi.title), anchor=kpi.name)
-            st.markdown(words.plain(kpi.description))
+            parts.heading(kpi.title, anchor=kpi.name)
+            parts.said(words.plain(kpi.description))
             better = "" if kpi.better == "none" else f" · {words.plain(kpi.better)} is better"
-            st.caption(
+            parts.note(
                 f"`kpi.{kpi.name}` · {words.plain(kpi.unit)}{better} · counted at `{kpi.counted_at}`, over `{kpi.fact}`"
             )
             with st.expander("SQL", type="compact"):
                 st.code(kpi.sql, language="sql")
+parts.folded(
+    "All of them as a table",
+    pl.DataFrame(
+        {
+            "KPI": kpi.title,
+            "Macro": f"kpi.{kpi.name}",
+            "Unit": kpi.unit,
+            "Better": kpi.better,
+            "Counted at": kpi.counted_at,
+            "Over": kpi.fact,
+            "Meaning": kpi.description,
+        }
+        for kpi in catalog
+    ),
+)
 parts.foot(here, (), of_everything=True)

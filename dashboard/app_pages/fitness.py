@@ -1,6 +1,6 @@
 """Fitness of the data."""
 
-import streamlit as st
+from functools import partial
 
 from dashboard import doubting, parts, view
 
@@ -12,7 +12,11 @@ grades, findings = here.ask("grades", batches), here.ask("findings", batches)
 parts.title("Fitness of the data")
 parts.lead(*doubting.said(here, grades, findings))
 parts.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
-st.header("What is odd about it?", anchor=False)
+parts.heading("What is odd about it?")
 parts.told(doubting.told(findings), "Nothing odd was found.")
-parts.folded("Each KPI with and without the doubtful rows", doubting.table(here, grades))
+parts.folded(
+    "Each KPI with and without the doubtful rows",
+    doubting.table(here, grades),
+    partial(doubting.typed, here.warehouse.kpis, grades),
+)
 parts.foot(here, ())

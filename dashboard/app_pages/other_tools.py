@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import comparing, parts, view
+from dashboard import comparing, parts, record, view
 
 NAME = "Other tools"
 ORDER = 75
@@ -27,19 +27,20 @@ parts.show(
     otherwise="No rule counts any incident here.",
 )
 if comparing.unable(found):
-    st.caption(comparing.unable(found))
+    parts.note(comparing.unable(found))
 counted = {one.rule.name: one.rule.title for one in found if one.n}
 if len(counted) > 1:
-    st.header("Which incidents make the difference?", anchor=False)
+    parts.heading("Which incidents make the difference?")
     with st.container(horizontal=True):
         first = st.selectbox("Between", list(counted), format_func=counted.__getitem__, key=f"first-{measure}")
         second = st.selectbox("and", list(counted), format_func=counted.__getitem__, key=f"second-{measure}", index=1)
     gap = here.ask("gap", first, second, here.scope)
     for line in comparing.gap_said(gap, measure):
-        st.markdown(line)
+        parts.said(line)
     if gap is not None and not gap.incidents.is_empty():
         parts.folded("These incidents, the widest apart first", comparing.listed(gap, measure))
-with st.expander("What the rules are, and who publishes them"):
+rules = "What the rules are, and who publishes them"
+with st.expander(rules), record.fold(rules):
     for line in comparing.sources(found):
-        st.markdown(line)
+        parts.said(line)
 parts.foot(here, ())

@@ -34,7 +34,7 @@ else:
         figures.develop(here.of(target), "How did it develop?", {target.kpi: here.kpi(target.kpi).title}),
         otherwise=f"No value {here.in_span}.",
     )
-    st.header("Are they met?", anchor=False)
+    parts.heading("Are they met?")
     parts.told(
         [
             f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "
@@ -43,7 +43,7 @@ else:
         ],
         "",
     )
-    st.header("What can they detect?", anchor=False)
+    parts.heading("What can they detect?")
     parts.told(
         [
             f"**{words.plain(aims.name(one, here.kpi(one.kpi), here.kind(one.kpi)))}** "
@@ -52,7 +52,7 @@ else:
         ],
         "",
     )
-    st.caption(
+    parts.note(
         words.plain(
             "Each target is looked at for its own part, whatever part is chosen above. Beyond chance: where a target is just "
             "met, one period in twenty lies as far away, days taken whole. A mean of hours is judged on the logarithm of "

@@ -1,5 +1,7 @@
 """Where the time goes."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import parts, sentences, view, whereabouts
@@ -26,8 +28,8 @@ else:
         )
     with right:
         parts.show(whereabouts.pairs_figure(here, moves, "Between whom are they handed over?"))
-        st.caption(whereabouts.hand_overs_said(moves, found.n))
-    parts.folded("The numbers behind the pictures", whereabouts.table(found))
+        parts.note(whereabouts.hand_overs_said(moves, found.n))
+    parts.folded("The numbers behind the pictures", whereabouts.table(found), partial(whereabouts.typed, found))
     if not moves.pairs.is_empty():
-        parts.folded("All hand-overs", moves.pairs)
+        parts.folded("All hand-overs", whereabouts.hand_overs(moves))
 parts.foot(here, ("mttr", "mttr_business"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import figures, filters, parts, reasons, sentences, view, why, words
@@ -62,7 +64,7 @@ if bridge is not None:
         otherwise="Nothing changed in any part.",
     )
     if judged := reasons.one_by_one(here.ask("one_by_one", name, here.scope, column), column, kind):
-        st.markdown(words.plain(judged))
+        parts.said(words.plain(judged))
     parts.stand_out(here, name)
-    parts.folded("Every part", figures.bridge_table(bridge, kind))
+    parts.folded("Every part", figures.bridge_table(bridge, kind), partial(figures.bridge_rows, bridge, kind))
 parts.foot(here, (name,))

@@ -1,0 +1,119 @@
+"""Taking it away: beside every picture and table the files that it can be had as, and above a page those of all of it.
+
+Nothing is made until it is asked for: a closed menu is one word, an open one asks for files only at a click.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from dashboard import marked, record, sheets
+from dashboard.record import Record, Taken
+
+LABEL = "Take away"
+MIMES = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "html": "text/html",
+}
+Make = Callable[[], bytes]
+
+
+def offer(part: Taken, caption: str = "") -> None:
+    """Set what a part can be taken away as, behind one word; with a caption, at the end of that."""
+    page = record.now()
+    _offer(page, part, caption, f"take-{len(page.entries)}")
+
+
+@st.fragment
+def _offer(page: Record, part: Taken, caption: str, key: str) -> None:
+    if caption:
+        with st.container(horizontal=True, gap="small"):
+            st.caption(caption)
+            _menu(page, part, key)
+    else:
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            _menu(page, part, key)
+
+
+def _menu(page: Record, part: Taken, key: str) -> None:
+    menu = st.popover(LABEL, type="tertiary", key=key, on_change="rerun")
+    if menu.open:
+        with menu:
+            _buttons(_files(page, part), part.title, page, key)
+
+
+def of_page(page: Record) -> None:
+    """Set what a page can be taken away as."""
+    _of_page(page)
+
+
+@st.fragment
+def _of_page(page: Record) -> None:
+    menu = st.popover("Take this page away", type="tertiary", key="take-page", on_change="rerun")
+    if menu.open:
+        with menu:
+            _buttons(_page_files(page), page.page, page, "take-page")
+
+
+def _files(page: Record, part: Taken) -> dict[str, Make]:
+    files: dict[str, Make] = {}
+    if part.rows is not None:
+        files["csv"] = partial(as_csv, page, part)
+        files["xlsx"] = partial(as_xlsx, page, part)
+    return files
+
+
+def _page_files(page: Record) -> dict[str, Make]:
+    return {"xlsx": partial(page_as_xlsx, page)}
+
+
+def as_csv(page: Record, part: Taken) -> bytes:
+    """Make the CSV of a part."""
+    sheet = sheets.of_part(part)
+    assert sheet is not None
+    return sheets.to_csv(sheet, page, _subtitle(part))
+
+
+def as_xlsx(page: Record, part: Taken) -> bytes:
+    """Make the workbook of a part."""
+    sheet = sheets.of_part(part)
+    assert sheet is not None
+    return sheets.to_xlsx([sheet], part.title, page, _subtitle(part))
+
+
+def page_as_xlsx(page: Record) -> bytes:
+    """Make the workbook of a page: a sheet for each picture and table."""
+    title = marked.plain(page.title)
+    return sheets.to_xlsx(sheets.of_page(page), title, page)
+
+
+def _subtitle(part: Taken) -> str:
+    return part.figure.subtitle if isinstance(part, record.Picture) else ""
+
+
+def _buttons(files: dict[str, Make], title: str, page: Record, key: str) -> None:
+    for ending, make in files.items():
+        st.download_button(
+            ending.upper(),
+            make,
+            file_name=f"{file_name(page, title)}.{ending}",
+            mime=MIMES[ending],
+            key=f"{key}-{ending}",
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def file_name(page: Record, title: str) -> str:
+    """Name a file by page, part and version, in signs that any system takes."""
+    words = [page.page, *([title] if title != page.page else [])]
+    name = "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:60] for word in words)
+    return f"meantime-{name.strip('-')}-v{page.stamp.version}"
