@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     """Who publishes it, and where."""
     description: str
     sql: str
-    """Gives `key`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts, from what their history `told`."""
+    """Gives `key`, `value` (seconds, or 1 and 0) of the `chosen` incidents that it counts; it may read what history `told`."""
 
     @property
     def is_ours(self) -> bool:
@@ -89,8 +89,27 @@ def rule(name: str) -> Rule:
     return named[name]
 
 
+TOLD = """\
+told as materialized (
+    select
+        chosen.key,
+        chosen.source,
+        events.happened_at,
+        events.kind,
+        events.actor_kind,
+        events.actor is not distinct from chosen.caller as is_callers
+    from chosen
+    join main.incident_events as events
+        on chosen.source = events.source
+        and chosen.incident_id = events.incident_id
+),
+"""
+"""The history of the chosen incidents: several rows for each, so it is read only for rules that ask for it."""
+
+
 def _valued(chosen: list[Rule]) -> str:
     """Compose the values of rules over the incidents opened in a scope, excluded ones apart."""
+    told = TOLD if any(re.search(r"\btold\b", _body(one)) for one in chosen) else ""
     parts = "\nunion all by name\n".join(f"select '{one.name}' as rule, * from (\n{_body(one)}\n)" for one in chosen)
     return f"""
 with
@@ -109,6 +128,8 @@ chosen as materialized (
         i.first_resolved_at,
         i.resolved_at,
         i.closed_at,
+        i.last_resolved_at,
+        i.last_event_at,
         i.acknowledgement_basis,
         i.resolution_basis,
         i.reassignment_count,
@@ -123,20 +144,7 @@ chosen as materialized (
         and ($until::date is null or i.opened_on <= $until)
         -- and the filters
 ),
-told as materialized (
-    select
-        chosen.key,
-        chosen.source,
-        events.happened_at,
-        events.kind,
-        events.actor_kind,
-        events.actor is not distinct from chosen.caller as is_callers
-    from chosen
-    join main.incident_events as events
-        on chosen.source = events.source
-        and chosen.incident_id = events.incident_id
-),
-valued as materialized (
+{told}valued as materialized (
 {parts}
 )
 """

@@ -24,7 +24,7 @@ from etl.links import Links
 from etl.sources import Canonical
 from etl.target import Target
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STORAGE_VERSION = "v1.4.0"
 """DuckDB 2.0's own default cannot be read by the 1.5 command line that analysts have."""
 
@@ -170,7 +170,20 @@ PRIVATE = {
         Field("incident_id", "varchar", "Incident"),
         Field("seen_at", "timestamp", "As-of of the last input that has it"),
     ),
-    "segments": (SOURCE, *incident.SEGMENT[1:-1]),
+    "segments": (
+        SOURCE,
+        *incident.SEGMENT[1:-1],
+        Field("resolved_on", "date", "Day of its incident's resolution in the reporting zone; null while it is open"),
+    ),
+    "hand_overs": (
+        SOURCE,
+        Field("incident_id", "varchar", "Incident whose time to resolve is known"),
+        Field("resolved_on", "date", "Day of its resolution in the reporting zone"),
+        Field("from_group", "varchar", "Group that gave it away before it was resolved"),
+        Field("to_group", "varchar", "Group that got it"),
+        Field("hand_overs", "bigint", "How often it went from the one to the other"),
+        Field("returns", "bigint", "How often of these the other had given it away before"),
+    ),
     "open_spans": (
         SOURCE,
         Field("incident_id", "varchar", "Incident"),

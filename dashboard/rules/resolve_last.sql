@@ -4,15 +4,6 @@
 -- Counts what is open again, too, and children of a parent.
 select
     i.key,
-    date_diff('second', i.opened_at, greatest(i.resolved_at, events.resolved_at))::bigint as value
+    date_diff('second', i.opened_at, greatest(i.resolved_at, i.last_resolved_at))::bigint as value
 from chosen as i
-left join (
-    select
-        key,
-        max(happened_at) as resolved_at
-    from told
-    where kind = 'resolved'
-    group by key
-) as events
-    on i.key = events.key
-where greatest(i.resolved_at, events.resolved_at) >= i.opened_at;
+where greatest(i.resolved_at, i.last_resolved_at) >= i.opened_at;

@@ -4,13 +4,7 @@
 -- Any last entry ends it, an automatic closing or a late comment, too; where the impact's beginning is known, it counts from there.
 select
     i.key,
-    date_diff('second', coalesce(i.occurred_at, i.opened_at), max(events.happened_at))::bigint as value
+    date_diff('second', coalesce(i.occurred_at, i.opened_at), i.last_event_at)::bigint as value
 from chosen as i
-join told as events
-    on i.key = events.key
 where i.state in ('resolved', 'closed')
-group by
-    i.key,
-    i.occurred_at,
-    i.opened_at
-having max(events.happened_at) >= coalesce(i.occurred_at, i.opened_at);
+    and i.last_event_at >= coalesce(i.occurred_at, i.opened_at);

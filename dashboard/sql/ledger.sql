@@ -45,6 +45,9 @@ summed as (
     join store.segments as stretches
         on counted.source = stretches.source
         and counted.incident_id = stretches.incident_id
+        -- Of other days none need be looked at.
+        and ($since::date is null or stretches.resolved_on >= least($since::date, $before_since::date))
+        and ($until::date is null or stretches.resolved_on <= $until)
     left join late
         on stretches.kind = 'unexplained'
         and counted.source = late.source

@@ -14,6 +14,8 @@ select
             and to_value is distinct from from_value
     ) as reassignment_count,
     max(happened_at) filter (where kind = 'deleted') as told_deleted_at,
+    max(happened_at) as last_event_at,
+    max(happened_at) filter (where kind = 'resolved') as last_resolved_at,
     bool_or(kind = 'merged') as is_merged,
     count(*) filter (where hold_reason = 'caller') as holds_for_caller,
     min(happened_at) filter (where kind = 'resolved') as first_resolved_at,
@@ -117,6 +119,8 @@ select
     versions.resolved_at as reported_resolved_at,
     history.reopened_at,
     versions.closed_at,
+    history.last_resolved_at,
+    history.last_event_at,
     -- What the source changed after it was told to be deleted has come back.
     case
         when history.told_deleted_at >= coalesce(versions.updated_at, versions.opened_at)

@@ -5,12 +5,14 @@ select
     key,
     opened_at,
     case when seconds_to_resolve is not null then resolved_at end as until_at,
+    (until_at at time zone 'UTC' at time zone zone.value)::date as resolved_on,
     acknowledged_at,
     acknowledgement_basis,
     seconds_to_acknowledge,
     is_opened_elsewhere,
     is_acknowledged_elsewhere
 from clocks
+cross join (select value from store.settings where name = 'reporting_timezone') as zone
 where seconds_to_resolve is not null
     or (state in ('new', 'in_progress', 'on_hold') and deleted_at_source is null);
 

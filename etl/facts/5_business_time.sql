@@ -84,6 +84,15 @@ asof left join store.business_spans as acknowledging
     on times.calendar = acknowledging.calendar
     and times.acknowledged_at >= acknowledging.from_at;
 
+-- What each stretch is stored with: names, and the day by which most are left unread.
+create or replace temp view named as
+select
+    keys.*,
+    lives.resolved_on
+from keys
+join lives
+    on keys.key = lives.key;
+
 delete from store.segments as segments
 using keys
 where segments.source = keys.source
@@ -91,20 +100,22 @@ where segments.source = keys.source
 
 insert into store.segments by name
 select
-    keys.source,
-    keys.incident_id,
+    named.source,
+    named.incident_id,
+    named.resolved_on,
     stretches.* exclude (key)
 from stretches
 anti join scheduled
     on stretches.key = scheduled.key
-join keys
-    on stretches.key = keys.key;
+join named
+    on stretches.key = named.key;
 
 -- Names are looked up last: what is sorted on the way stays narrow.
 insert into store.segments by name
 select
-    keys.source,
-    keys.incident_id,
+    named.source,
+    named.incident_id,
+    named.resolved_on,
     counted.* exclude (key)
 from (
     select
@@ -126,7 +137,7 @@ from (
         on times.calendar = ending.calendar
         and times.until_at >= ending.from_at
 ) as counted
-join keys
-    on counted.key = keys.key;
+join named
+    on counted.key = named.key;
 
 drop table stretches;

@@ -81,6 +81,7 @@ select
     versions.sla_met as reported_sla_met,
     clocks.* exclude (key, state),
     business_times.* exclude (key, opened_after),
+    lives.resolved_on,
     coalesce(
         versions.seconds_on_hold,
         case
@@ -102,7 +103,9 @@ left join business_times
 left join holds
     on versions.key = holds.key
 left join children
-    on versions.key = children.key;
+    on versions.key = children.key
+left join lives
+    on versions.key = lives.key;
 
 delete from incidents
 using keys
@@ -151,12 +154,15 @@ select
     first_resolved_at,
     resolved_at,
     closed_at,
+    last_resolved_at,
+    last_event_at,
     updated_at,
     deleted_at_source,
     (opened_at at time zone 'UTC' at time zone zone)::date as opened_on,
     (acknowledged_at at time zone 'UTC' at time zone zone)::date as acknowledged_on,
     (first_resolved_at at time zone 'UTC' at time zone zone)::date as first_resolved_on,
-    (resolved_at at time zone 'UTC' at time zone zone)::date as resolved_on,
+    -- Converting a stamp is dear, and most are known.
+    coalesce(resolved_on, (resolved_at at time zone 'UTC' at time zone zone)::date) as resolved_on,
     (closed_at at time zone 'UTC' at time zone zone)::date as closed_on,
     acknowledgement_basis,
     resolution_basis,

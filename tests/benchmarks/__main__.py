@@ -348,6 +348,7 @@ select
     date_diff('second', opened_at, acknowledged_at) as seconds_to_acknowledge
 from range(1000000) as made(n);
 create temp table keys as select key, 'desk' as source, 'INC' || key as incident_id from clocks;
+create temp table lives as select key, resolved_at::date as resolved_on from clocks;
 create temp table current_versions as select key, ['Mail'] as services from clocks;
 create temp table stretches as
 select key, opened_at as from_at, resolved_at as until_at, 'working' as kind, null::varchar as hold_reason, assignment_group
