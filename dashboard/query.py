@@ -174,9 +174,7 @@ class Warehouse:
     @cached_property
     def sources(self) -> pl.DataFrame:
         """The sources with their as-of in UTC and in the reporting zone, and what was opened in them."""
-        opened = self.openings.group_by("source").agg(
-            pl.col("incidents").sum(), pl.col("newest_opened_at").max(), pl.col("excluded").sum()
-        )
+        opened = self.openings.group_by("source").agg(pl.col("incidents").sum(), pl.col("excluded").sum())
         found = self.stored("sources").join(opened, on="source", how="left", maintain_order="left")
         return found.with_columns(pl.col("incidents", "excluded").fill_null(0))
 
@@ -247,7 +245,7 @@ def open_version(path: Path) -> Warehouse:
         raise NoWarehouse(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
     opened = Warehouse(path, connection)
     try:
-        assert opened.settings and opened.kpis
+        assert opened.settings and opened.kpis and opened.openings.width
     except duckdb.Error as error:
         connection.close()
         raise NoWarehouse(f"{path} is of another Meantime; run `meantime rebuild`") from error
@@ -1139,23 +1137,11 @@ order by
     return [(member, n) for member, n in warehouse.frame(query).iter_rows()]
 
 
-def choices(warehouse: Warehouse, names: Sequence[str]) -> dict[str, list[str | None]]:
-    """Give the members of columns with one value each, most frequent first; None stands for incidents without one."""
-    quoted = [column(warehouse, "incidents", name) for name in names]
-    # All columns in one scan: each of them is grouped by alone.
-    query = f"""
-select
-    {_lines([f"case when grouping({name}) = 0 then {place} end as in_{place}" for place, name in enumerate(quoted)])},
-    coalesce({", ".join(f"{name}::varchar" for name in quoted)}) as member
-from main.incidents
-group by grouping sets ({", ".join(f"({name})" for name in quoted)})
-order by
-    count(*) desc,
-    member
-"""
-    found: dict[str, list[str | None]] = {name: [] for name in names}
-    for *places, member in warehouse.frame(query).iter_rows():
-        found[names[next(place for place in places if place is not None)]].append(member)
+def choices(warehouse: Warehouse) -> dict[str, list[str | None]]:
+    """Give the members of the columns that everything is filtered by, most frequent first; None: incidents without one."""
+    found: dict[str, list[str | None]] = {}
+    for dimension, member in warehouse.stored("members").iter_rows():
+        found.setdefault(dimension, []).append(member)
     return found
 
 

@@ -27,8 +27,8 @@ def begin(data: Path, page: str) -> bool:
     if warehouse.first_day is None:
         parts.how_to_load()
         return False
-    members: dict[str, list[str | None]] = view.ask(path, "choices", tuple(COLUMNS))
-    known = {column: _known(column, members[column]) for column in COLUMNS}
+    members: dict[str, list[str | None]] = view.ask(path, "choices")
+    known = {column: _known(column, members.get(column, [])) for column in COLUMNS}
     known = {column: values for column, values in known.items() if len(values) > 1}
     choice = _choose(known, page)
     here = view.choose(path, choice, known, parts.colours())

@@ -97,7 +97,9 @@ INCIDENT = (
     Field("first_resolved_at", "timestamp", "UTC instant of its first resolution"),
     Field("resolved_at", "timestamp", "UTC instant of the resolution that stands; null while open or reopened"),
     Field("closed_at", "timestamp", "UTC instant of its administrative closing"),
-    Field("last_resolved_at", "timestamp", "UTC instant at which its history last has it resolved, reopened since or not"),
+    Field(
+        "last_resolved_at", "timestamp", "UTC instant at which its history last has it resolved, reopened since or not"
+    ),
     Field("last_event_at", "timestamp", "UTC instant of the last thing that its history tells"),
     Field("updated_at", "timestamp", "UTC instant of its last change in the source"),
     Field("deleted_at_source", "timestamp", "UTC instant from which the source no longer had it"),

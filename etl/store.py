@@ -175,21 +175,23 @@ PRIVATE = {
         *incident.SEGMENT[1:-1],
         Field("resolved_on", "date", "Day of its incident's resolution in the reporting zone; null while it is open"),
     ),
-    "hand_overs": (
-        SOURCE,
-        Field("incident_id", "varchar", "Incident whose time to resolve is known"),
-        Field("resolved_on", "date", "Day of its resolution in the reporting zone"),
-        Field("from_group", "varchar", "Group that gave it away before it was resolved"),
-        Field("to_group", "varchar", "Group that got it"),
-        Field("hand_overs", "bigint", "How often it went from the one to the other"),
-        Field("returns", "bigint", "How often of these the other had given it away before"),
-    ),
     "open_spans": (
         SOURCE,
         Field("incident_id", "varchar", "Incident"),
         Field("from_day", "date", "First day at whose end it was open, in the reporting zone"),
         Field("until_day", "date", "First day at whose end it was not; null while it is open"),
         *incident.DAY[3:-1],
+    ),
+    "openings": (
+        SOURCE,
+        Field("day", "date", "Day in the reporting zone on which any incident of it was opened"),
+        Field("incidents", "bigint", "Incidents that were opened, excluded ones too"),
+        Field("excluded", "bigint", "Of these, the excluded ones"),
+    ),
+    "members": (
+        Field("dimension", "varchar", "Column of incidents that everything is filtered by"),
+        Field("member", "varchar", "Value in it; null for the incidents without one"),
+        Field("incidents", "bigint", "Incidents that have it, excluded ones too"),
     ),
     "calendar_rules": (
         Field("place", "integer", "Its place: the first rule that fits chooses"),

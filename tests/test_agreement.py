@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from dashboard import query
+from dashboard import filters, query
 from etl import catalog
 from etl.cli import cli
 
@@ -133,3 +133,12 @@ def test_backlog_of_a_day_is_a_macro_over_that_days_rows(copy: Path, warehouse: 
     scope = query.Scope(day, day)
     ours = query.values(warehouse, ["backlog", "backlog_age_median"], scope)["value"].to_list()
     assert ours == [float(found[0]), found[1]]
+
+
+def test_what_is_counted_when_it_is_loaded_is_what_there_is(sample: Path) -> None:
+    warehouse = query.open_data(sample)
+    assert query.choices(warehouse) == {
+        column: [member for member, _ in query.options(warehouse, column)] for column in filters.COLUMNS
+    }
+    by_day = "select source, opened_on, count(*), count(excluded_as) from incidents group by all order by all"
+    assert warehouse.openings.rows() == warehouse.frame(by_day).rows()

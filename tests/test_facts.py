@@ -123,6 +123,8 @@ def test_a_plain_history_tells_the_whole_clock(con: duckdb.DuckDBPyConnection) -
         "resolved_at": at(10),
         "resolution_basis": "reported",
         "first_resolved_at": at(10),
+        "last_resolved_at": at(10),
+        "last_event_at": at(100),
         "seconds_to_resolve": 36000,
         "seconds_to_acknowledge": 7200,
         "seconds_on_hold": 10800,
@@ -184,6 +186,7 @@ def test_reopened_and_open_has_no_resolution(con: duckdb.DuckDBPyConnection) -> 
         [snapshot(0, 0, "new"), snapshot(1, 5, "resolved"), snapshot(2, 20, "in_progress")],
     )["A"]
     assert (row["resolved_at"], row["resolution_basis"], row["first_resolved_at"]) == (None, None, at(5))
+    assert (row["last_resolved_at"], row["last_event_at"]) == (at(5), at(20))
     assert sum(hours for _, hours in segments(con)) == (AS_OF - START).total_seconds() / 3600
 
 

@@ -75,6 +75,35 @@ def test_an_incident_that_comes_back_to_a_group_was_played_back_and_forth() -> N
     ]
 
 
+def test_hand_overs_are_those_that_the_events_tell(warehouse: query.Warehouse) -> None:
+    scope = query.Scope(date(2025, 3, 1), date(2025, 11, 30), (("priority", ("2", "3")),))
+    moves = warehouse.frame(
+        "select e.source, e.incident_id, e.from_value, e.to_value from incident_events as e join incidents as i"
+        " using (source, incident_id) where e.kind = 'group_assigned' and e.happened_at <= i.resolved_at"
+        " and i.seconds_to_resolve is not null and i.excluded_as is null and i.resolved_with_parent is not true"
+        " and i.priority in (2, 3) and i.resolved_on between '2025-03-01' and '2025-11-30'"
+        " and e.from_value <> e.to_value order by e.source, e.incident_id, e.sequence"
+    )
+    given_away: dict[tuple[str, str], set[str]] = {}
+    returned: set[tuple[str, str]] = set()
+    pairs: dict[tuple[str, str], list[int]] = {}
+    for source, incident_id, group, other in moves.iter_rows():
+        gone = given_away.setdefault((source, incident_id), set())
+        counts = pairs.setdefault((group, other), [0, 0])
+        counts[0] += 1
+        if other in gone:
+            counts[1] += 1
+            returned.add((source, incident_id))
+        gone.add(group)
+    found = ledger.hand_overs(warehouse, scope)
+    assert (found.hand_overs, found.incidents) == (moves.height, len(given_away))
+    assert found.returned_incidents == len(returned) > 0
+    assert {
+        (row["from_group"], row["to_group"]): [row["hand_overs"], row["returns"]]
+        for row in found.pairs.iter_rows(named=True)
+    } == pairs
+
+
 @pytest.mark.parametrize("grain", ["week", "quarter"])
 def test_the_parts_of_every_period_and_group_add_up_to_the_mean(warehouse: query.Warehouse, grain: str) -> None:
     scope = query.Scope(date(2025, 3, 1), date(2025, 11, 30), (("priority", ("2", "3")),))

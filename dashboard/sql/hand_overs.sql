@@ -4,7 +4,8 @@ counted as materialized (
     select
         i.rowid as key,
         i.source,
-        i.incident_id
+        i.incident_id,
+        i.resolved_at
     from main.incidents as i
     where i.excluded_as is null
         and i.resolved_with_parent is not true
@@ -13,20 +14,47 @@ counted as materialized (
         and ($until::date is null or i.resolved_on <= $until)
         -- and the filters
 ),
-by_incident as materialized (
+moves as materialized (
     select
         counted.key,
+        events.from_value as from_group,
+        events.to_value as to_group,
+        events.sequence
+    from counted
+    join main.incident_events as events
+        on counted.source = events.source
+        and counted.incident_id = events.incident_id
+    where events.kind = 'group_assigned'
+        and events.from_value <> events.to_value
+        and events.happened_at <= counted.resolved_at
+),
+-- A group that had given the incident away before gets it back.
+departures as (
+    select
+        key,
+        from_group,
+        min(sequence) as sequence
+    from moves
+    group by
+        key,
+        from_group
+),
+by_incident as materialized (
+    select
+        moves.key,
         moves.from_group,
         moves.to_group,
-        moves.hand_overs,
-        moves.returns
-    from store.hand_overs as moves
-    join counted
-        on moves.source = counted.source
-        and moves.incident_id = counted.incident_id
-    -- Of other days none need be looked at.
-    where ($since::date is null or moves.resolved_on >= $since)
-        and ($until::date is null or moves.resolved_on <= $until)
+        count(*) as hand_overs,
+        count(departures.sequence) as returns
+    from moves
+    left join departures
+        on moves.key = departures.key
+        and moves.to_group = departures.from_group
+        and departures.sequence < moves.sequence
+    group by
+        moves.key,
+        moves.from_group,
+        moves.to_group
 ),
 summed as (
     select

@@ -107,10 +107,27 @@ left join children
 left join lives
     on versions.key = lives.key;
 
-delete from incidents
-using keys
-where incidents.source = keys.source
+-- What they were until now: it is counted no more.
+create or replace temp table outdated as
+select
+    incidents.rowid as place,
+    incidents.source,
+    incidents.opened_on,
+    incidents.excluded_as,
+    incidents.priority,
+    incidents.assignment_group,
+    incidents.service,
+    incidents.category,
+    incidents.channel
+from incidents
+semi join keys
+    on incidents.source = keys.source
     and incidents.incident_id = keys.incident_id;
+
+delete from incidents
+where rowid in (select place from outdated);
+
+set variable last_incident = (select coalesce(max(rowid), -1) from incidents);
 
 insert into incidents by name
 select
