@@ -16,9 +16,10 @@ if str(HERE.parent) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import parts, query, shell, timings  # noqa: E402
+from dashboard import manners, parts, query, shell, timings  # noqa: E402
 
 log = logging.getLogger("meantime.dashboard")
+manners.follow(shell.locale)
 
 
 class PageFile(NamedTuple):

@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 from altair.utils import schemapi
 
-from dashboard import tones, words
+from dashboard import manners, tones, words
 
 # Altair checks every part of every chart against the whole schema of Vega-Lite, which took most of a page's time. The
 # tests check each chart that a page draws instead. Its own theme would set sizes that the page sets.
@@ -204,6 +204,7 @@ def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, 
     chart.padding = {"left": 4, "right": right, "top": top, "bottom": 6}
     chart.autosize = {"type": "fit", "contains": "padding"}
     chart.config = {
+        **manners.here().vega(),
         "font": FONT,
         "view": {"stroke": None},
         "axis": {
@@ -324,12 +325,14 @@ class TimeAxis(NamedTuple):
         return alt.X(field, scale=self.scale, axis=self.axis)
 
 
+DAYS = {"dmy": "%-d %b", "mdy": "%b %-d", "ymd": "%m-%d"}
+"""How an axis writes a day, by the order that its reader is used to."""
 _STAMPS = (
     ("year", 366, "%Y"),
     ("quarter", 92, "Q%q %Y"),
     ("month", 31, "%b"),
-    ("week", 7, "%-d %b"),
-    ("day", 1, "%-d %b"),
+    ("week", 7, ""),
+    ("day", 1, ""),
 )
 
 
@@ -343,7 +346,7 @@ def time_axis(points: Sequence[Point]) -> TimeAxis:
         named["labelExpr"] = "utcFormat(datum.value, utcmonth(datum.value) == 0 ? '%b %Y' : '%b')"
     axis = alt.Axis(
         title=None,
-        format=pattern,
+        format=pattern or DAYS[manners.here().order],
         values=[
             alt.DateTime(year=point.since.year, month=point.since.month, date=point.since.day, utc=True)
             for point in points[::step]
@@ -1063,7 +1066,8 @@ def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], co
     ]
     kinds = [kind for kind in SEGMENT_WORDS if any(one.kind == kind for one in stretches)]
     is_short = (stretches[-1].until - stretches[0].since).days < 3
-    axis = alt.Axis(title=None, tickCount=6, grid=False, format="%-d %b, %H:%M" if is_short else "%-d %b")
+    day = DAYS[manners.here().order]
+    axis = alt.Axis(title=None, tickCount=6, grid=False, format=f"{day}, %H:%M" if is_short else day)
     clock = alt.Scale(type="utc", nice=False)
     band = (
         alt.Chart(data(rows))
@@ -1088,9 +1092,7 @@ def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], co
     )
     layers: list[Any] = [band]
     if marks:
-        events = alt.Chart(
-            data([{"from": at(when), "what": what, "when": f"{when:%-d %b %Y, %H:%M}"} for when, what in marks])
-        )
+        events = alt.Chart(data([{"from": at(when), "what": what, "when": words.moment(when)} for when, what in marks]))
         layers.append(
             events.mark_tick(color=colours.ink, thickness=1.5, size=16, orient="vertical").encode(
                 x=alt.X("from:T", scale=clock, axis=axis),

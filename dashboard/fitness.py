@@ -49,12 +49,26 @@ class Grade(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One odd thing about a source: its kind, and in words with numbers."""
+    """One odd thing about a source: its kind, and a sentence with the places of its values, which its reader's page says."""
 
     source: str
     kind: str
-    said: str
     n: int
+    sentence: str
+    values: tuple[int | float | date | str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The sentence with its values: counts, shares and days in the way of whoever reads."""
+        return self.sentence.format(*map(_in_words, self.values))
+
+
+def _in_words(value: float | date | str) -> str:
+    if isinstance(value, date):
+        return words.day(value)
+    if isinstance(value, float):
+        return words.share(round(value, 2))
+    return value if isinstance(value, str) else words.number(value)
 
 
 class Batch(NamedTuple):
@@ -91,9 +105,10 @@ def _heaps(warehouse: Warehouse) -> list[Finding]:
         Finding(
             source,
             "heaping",
-            f"{n:,} of {closings:,} closings ({n / closings:.0%}) come {hours} hours after resolving, to the hour: a machine "
-            "closes them, and a time to the closing measures the machine",
             n,
+            "{} of {} closings ({}) come {} hours after resolving, to the hour: a machine closes them, and a time to the "
+            "closing measures the machine",
+            (n, closings, n / closings, hours),
         )
         for source, hours, n, closings in warehouse.stored("fitness_heaps").iter_rows()
         if closings >= ENOUGH and n / closings >= HEAPED and hours > 0
@@ -105,9 +120,9 @@ def _batches_said(found: Sequence[Batch]) -> list[Finding]:
         Finding(
             one.source,
             "batch",
-            f"{one.n:,} incidents were {one.field.removesuffix('_at')} on {one.day:%-d %b %Y} within {one.minutes} "
-            "different minutes: a batch, no work of that day",
             one.n,
+            "{} incidents were {} on {} within {} different minutes: a batch, no work of that day",
+            (one.n, one.field.removesuffix("_at"), one.day, one.minutes),
         )
         for one in found
     ]
@@ -119,13 +134,12 @@ def _clock(warehouse: Warehouse) -> list[Finding]:
     sums = rows.group_by("source", "field", maintain_order=True).agg(pl.col("incidents", "known", "full_hours").sum())
     for source, field, incidents, known, full in sums.iter_rows():
         if known >= ENOUGH and full / known >= FULL_HOURS:
-            said = (
-                f"{full:,} of {known:,} stamps of {field} ({full / known:.0%}) lie on the full hour: they were rounded"
-            )
-            found.append(Finding(source, "full hours", said, full))
+            said = "{} of {} stamps of {} ({}) lie on the full hour: they were rounded"
+            found.append(Finding(source, "full hours", full, said, (full, known, field, full / known)))
         if known < incidents:
-            said = f"{field} is unknown for {incidents - known:,} of {incidents:,} resolved incidents"
-            found.append(Finding(source, "coverage", said, incidents - known))
+            said = "{} is unknown for {} of {} resolved incidents"
+            unknown = incidents - known
+            found.append(Finding(source, "coverage", unknown, said, (field, unknown, incidents)))
         parts = rows.filter(
             pl.col("source").eq(source),
             pl.col("field").eq(field),
@@ -138,10 +152,11 @@ def _clock(warehouse: Warehouse) -> list[Finding]:
         if len(shares) > 1 and shares[-1][0] - shares[0][0] >= UNEVEN:
             low, high = shares[0], shares[-1]
             said = (
-                f"{field} is known for {low[0]:.0%} of P{low[1]} and {high[0]:.0%} of P{high[1]}: it is not missing by chance, "
-                "and a mean over those that have it leans to one side"
+                "{} is known for {} of P{} and {} of P{}: it is not missing by chance, and a mean over those that have it "
+                "leans to one side"
             )
-            found.append(Finding(source, "not missing at random", said, low[2]))
+            values = (field, low[0], low[1], high[0], high[1])
+            found.append(Finding(source, "not missing at random", low[2], said, values))
     return found
 
 
@@ -150,16 +165,15 @@ def _windows(warehouse: Warehouse) -> list[Finding]:
     for extent in warehouse.extents.values():
         if extent.intake_end is not None:
             said = (
-                f"nearly nothing was opened after {extent.intake_end:%-d %b %Y}, though the source is known up to "
-                f"{extent.last_day:%-d %b %Y}: the extract ends there, and what falls afterwards is no improvement"
+                "nearly nothing was opened after {}, though the source is known up to {}: the extract ends there, and what "
+                "falls afterwards is no improvement"
             )
-            found.append(Finding(extent.source, "end of the extract", said, 0))
+            values = (extent.intake_end, extent.last_day)
+            found.append(Finding(extent.source, "end of the extract", 0, said, values))
         if extent.resolve_edge > extent.first_day:
-            said = (
-                f"the extract begins on {extent.first_day:%-d %b %Y}: of what was resolved before "
-                f"{extent.resolve_edge:%-d %b %Y} only the quick part can be seen"
-            )
-            found.append(Finding(extent.source, "beginning of the extract", said, 0))
+            said = "the extract begins on {}: of what was resolved before {} only the quick part can be seen"
+            values = (extent.first_day, extent.resolve_edge)
+            found.append(Finding(extent.source, "beginning of the extract", 0, said, values))
     return found
 
 
@@ -177,7 +191,7 @@ def _reasons(warehouse: Warehouse, found: Sequence[Batch]) -> list[Finding]:
         bound,
     )
     return [
-        Finding(source, "doubtful", f"{words.counted(n, 'incident')}: {reason}", n)
+        Finding(source, "doubtful", n, "{} incident: {}" if n == 1 else "{} incidents: {}", (n, reason))
         for source, reason, n in rows.iter_rows()
     ]
 

@@ -45,8 +45,7 @@ def period(one: Watched) -> str:
     """Name the period that the verdict is on; of a day or a week the year goes without saying."""
     if one.chart.tested is None:
         return ""
-    whole = words.period(one.chart.tested, one.grain)
-    return whole.removesuffix(f"{words.GAP}{one.chart.tested.year}") if one.grain in ("day", "week") else whole
+    return words.period(one.chart.tested, one.grain, year=False)
 
 
 def why(one: Watched | None, unit: charts.Unit) -> str:
@@ -61,7 +60,7 @@ def why(one: Watched | None, unit: charts.Unit) -> str:
         said.append(f"By mistake the rules signal in {wrong([one])}.")
     else:
         said.append(
-            f"Neighbouring {one.grain}s correlate by {one.chart.baseline.resemblance:.1f}: limits would not hold."
+            f"Neighbouring {one.grain}s correlate by {words.written(one.chart.baseline.resemblance, 1)}: limits would not hold."
         )
     return " ".join(said)
 

@@ -122,7 +122,7 @@ def _events(events: pl.DataFrame) -> None:
         hide_index=True,
         width="stretch",
         placeholder="",
-        column_config={"When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss")},
+        column_config={"When": st.column_config.DatetimeColumn(format=f"{parts.stamp_format()}:ss")},
         alt=f"{len(rows)} events of this incident",
     )
 

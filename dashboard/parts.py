@@ -18,6 +18,7 @@ from dashboard import (
     filters,
     fitness,
     judging,
+    manners,
     numbers,
     periods,
     query,
@@ -400,6 +401,11 @@ def told(lines: Sequence[str], otherwise: str) -> None:
 MOST_TOLD = 12
 
 
+def stamp_format() -> str:
+    """Give the pattern by which a table writes instants, to the minute."""
+    return {"dmy": "D MMM YYYY, HH:mm", "mdy": "MMM D, YYYY, HH:mm", "ymd": "YYYY-MM-DD, HH:mm"}[manners.here().order]
+
+
 def table(
     frame: pl.DataFrame,
     alt: str,
@@ -427,7 +433,7 @@ def table(
     part = record.Table(alt, frame, rows or partial(numbers.with_units, frame, units or {}))
     record.note(part)
     stamps = {
-        name: st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
+        name: st.column_config.DatetimeColumn(format=stamp_format())
         for name, kind in frame.schema.items()
         if isinstance(kind, pl.Datetime)
     }
@@ -481,7 +487,7 @@ def incident_list(found: query.Incidents, key: str) -> None:
     record.note(part)
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(
-        listed,
+        listed.with_columns(pl.col(name).round(2) for name in shown if name.startswith("hours")),
         hide_index=True,
         width="stretch",
         placeholder="",
@@ -495,12 +501,14 @@ def incident_list(found: query.Incidents, key: str) -> None:
                 for name in shown
             },
             **{
-                name: st.column_config.NumberColumn(LIST_COLUMNS[name], format="%.2f")
+                name: st.column_config.NumberColumn(
+                    LIST_COLUMNS[name], format="%.2f" if manners.here().decimal == "." else "localized"
+                )
                 for name in shown
                 if name.startswith("hours")
             },
             **{
-                name: st.column_config.DatetimeColumn(LIST_COLUMNS[name], format="D MMM YYYY, HH:mm")
+                name: st.column_config.DatetimeColumn(LIST_COLUMNS[name], format=stamp_format())
                 for name in shown
                 if name.endswith("_at")
             },

@@ -153,7 +153,8 @@ UNRIPE = f"the last {RIPE_DAYS} days may still change"
 
 
 def _said(day: date) -> str:
-    return f"{day:%-d %b %Y}"
+    """A reason is kept for all readers: each page says its days as its reader does."""
+    return day.isoformat()
 
 
 def compared(since: date, until: date, extents: Sequence[Extent], kpi: str, counted_at: str) -> Comparison:
@@ -174,7 +175,7 @@ def compared(since: date, until: date, extents: Sequence[Extent], kpi: str, coun
     until = min(until, last_day)
     before_since, before_until, words = _before(since, until)
     if is_to_date:
-        words = f"to {until:%-d %b}, {words}"
+        words = f"to {_said(until)}, {words}"
     reason = _why_not(before_since, until, _concerned(extents, before_since, until, counted_at), counted_at)
     return Comparison(since, until, before_since, before_until, words, is_to_date, reason)
 

@@ -135,7 +135,7 @@ def _signed(amount: float, digits: int, unit: str = "") -> str:
     >>> _signed(-3.14, 1, "h").replace(words.GAP, " "), _signed(0.04, 1), _signed(1200.0, 0)
     ('−3.1 h', '0.0', '+1,200')
     """
-    text = f"{abs(amount):,.{digits}f}"
+    text = words.written(abs(amount), digits)
     sign = "" if not _is_seen(text) else "+" if amount > 0 else words.MINUS
     return f"{sign}{text}{words.GAP + unit if unit else ''}"
 

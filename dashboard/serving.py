@@ -51,6 +51,8 @@ class Served(NamedTuple):
     port: int
     base_path: str = ""
     """Without slashes at its ends; empty at the root."""
+    locale: str | None = None
+    """How numbers and days are written; None: as each reader's browser says."""
     most_hours: Mapping[str, float] = {}
     """Source -> how old its data may be before `/healthz` complains."""
 
@@ -149,6 +151,8 @@ def main() -> None:
     """Serve until a signal ends it."""
     served = Served(**json.loads(os.environ["MEANTIME_SERVING"]))
     os.environ["MEANTIME_DATA"] = served.data
+    if served.locale:
+        os.environ["MEANTIME_LOCALE"] = served.locale
     # What a script sees as its own arguments: none.
     del sys.argv[1:]
     application(served).run(

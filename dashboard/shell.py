@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard import filters, parts, record, takeaway, view, words
+from dashboard import filters, manners, parts, record, takeaway, view, words
 from dashboard.filters import COLUMNS, NONE, Choice
 from dashboard.view import View
 
+DAYS = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "ymd": "YYYY-MM-DD"}
+"""How a day is typed, by the order that its reader is used to."""
 MOST_OPTIONS = 1000
 """A longer list of choices is no help; the most frequent are in it, and so is what the URL names."""
 
@@ -47,6 +51,13 @@ def begin(data: Path, page: str) -> bool:
         takeaway.of_page(page_record)
     _say_unknown()
     return True
+
+
+def locale() -> str | None:
+    """Give the locale of whoever reads: the configured one, else the browser's."""
+    if fixed := os.environ.get("MEANTIME_LOCALE"):
+        return fixed
+    return st.context.locale if get_script_run_ctx(suppress_warning=True) else None
 
 
 def _dateline(here: View) -> str:
@@ -132,7 +143,7 @@ def _widgets(here: View) -> None:
     if here.choice.period == "days":
         if len(state.get("f_days") or ()) == 0:
             state["f_days"] = (here.since, here.until)
-        st.date_input("Days, both included", key="f_days", format="YYYY-MM-DD")
+        st.date_input("Days, both included", key="f_days", format=DAYS[manners.here().order])
     automatic = filters.GRAINS[filters.grain_for(here.since, here.until)]
     st.selectbox(
         "Grain",

@@ -167,7 +167,7 @@ class View:
             change.n,
             change.difference,
             against,
-            change.comparison.reason,
+            words.dated(change.comparison.reason),
             (change.whole.low, change.whole.high),
             change.interval or (None, None),
             one.has_limits,
@@ -186,7 +186,7 @@ class View:
                 point.n,
                 words.period(point.bucket.since, self.grain),
                 FLAGS.get(point.bucket.status, ""),
-                point.bucket.reason,
+                words.dated(point.bucket.reason),
                 point.low,
                 point.high,
             )

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from dashboard import manners
+
 GAP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 
 _SCALES = (("s", 1 / 3600), ("min", 1 / 60), ("h", 1.0), ("d", 24.0))
-_SPACES = re.compile(rf"[^\S{GAP}]+")
+_SPACES = re.compile(rf"[^\S{GAP}{manners.THIN}]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&@])")
 
 
@@ -29,11 +31,16 @@ def number(value: float) -> str:
     >>> number(1204), number(3.26), number(0)
     ('1,204', '3.3', '0')
     """
-    return _signless(f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.1f}")
+    return written(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
 
 
-def _signless(text: str) -> str:
-    return text.replace("-", MINUS)
+def written(value: float, digits: int) -> str:
+    """Write a number with so many decimals, as its reader does.
+
+    >>> written(-1204.26, 1)
+    '−1,204.3'
+    """
+    return manners.here().number(f"{value:,.{digits}f}".replace("-", MINUS))
 
 
 LONG_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -69,7 +76,7 @@ def duration(hours: float, scale: str | None = None) -> str:
     digits = 1 if abs(amount) < 9.95 and scale in ("h", "d") else 0
     if digits == 0 and 0 < abs(amount) < 0.5:
         return f"under 1{GAP}{scale}"
-    return f"{_signless(f'{amount:,.{digits}f}')}{GAP}{scale}"
+    return f"{written(amount, digits)}{GAP}{scale}"
 
 
 def share(part: float) -> str:
@@ -80,11 +87,10 @@ def share(part: float) -> str:
     """
     percent = part * 100
     if 0 < abs(percent) < 0.05:
-        return f"under 0.1{GAP}%"
+        return f"under {written(0.1, 1)}{GAP}%"
     if 99.95 <= percent < 100:
-        return f"over 99.9{GAP}%"
-    text = f"{percent:.1f}".removesuffix(".0")
-    return f"{_signless(text)}{GAP}%"
+        return f"over {written(99.9, 1)}{GAP}%"
+    return f"{written(percent, 0 if f'{percent:.1f}'.endswith('.0') else 1)}{GAP}%"
 
 
 def value(amount: float, kind: str) -> str:
@@ -123,32 +129,51 @@ def _told_apart(low: float, high: float, kind: str, scale: str | None) -> tuple[
     """Say two numbers with as many decimals as tell them apart, three at most."""
     factor = 1 / hours_of(scale) if scale else 100.0 if kind == "share" else 1.0
     unit = f"{GAP}{scale}" if scale else f"{GAP}%" if kind == "share" else ""
-    said = [(f"{low * factor:,.{digits}f}{unit}", f"{high * factor:,.{digits}f}{unit}") for digits in (1, 2, 3)]
+    said = [
+        (f"{written(low * factor, digits)}{unit}", f"{written(high * factor, digits)}{unit}") for digits in (1, 2, 3)
+    ]
     return next((pair for pair in said if pair[0] != pair[1]), said[-1])
 
 
 def day(when: date, *, year: bool = True) -> str:
-    """Say a day.
+    """Say a day, in the order of its reader; a year that comes first is not left out.
 
-    >>> day(date(2026, 3, 8)).replace(GAP, " ")
-    '8 Mar 2026'
+    >>> day(date(2026, 3, 8)).replace(GAP, " "), day(date(2026, 3, 8), year=False).replace(GAP, " ")
+    ('8 Mar 2026', '8 Mar')
     """
+    order = manners.here().order
+    if order == "ymd":
+        return f"{when:%Y-%m-%d}" if year else f"{when:%m-%d}"
+    if order == "mdy":
+        return f"{when:%b}{GAP}{when.day}" + (f",{GAP}{when.year}" if year else "")
     return f"{when.day}{GAP}{when:%b}" + (f"{GAP}{when.year}" if year else "")
 
 
-def period(first: date, grain: str) -> str:
-    """Name a day, week, month, quarter or year by its first day.
+def dated(text: str) -> str:
+    """Say the days of a kept sentence as its reader does; in what is kept, they are in ISO 8601.
+
+    >>> dated("alerts begins on 2024-07-01").replace(GAP, " ")
+    'alerts begins on 1 Jul 2024'
+    """
+    return _ISO_DAY.sub(lambda found: day(date.fromisoformat(found[0])), text)
+
+
+_ISO_DAY = re.compile(r"\b\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
+
+
+def period(first: date, grain: str, *, year: bool = True) -> str:
+    """Name a day, week, month, quarter or year by its first day; of a day or a week the year may go without saying.
 
     >>> [period(date(2026, 4, 6), grain).replace(GAP, " ") for grain in ("week", "month", "quarter", "year")]
     ['week of 6 Apr 2026', 'Apr 2026', 'Q2 2026', '2026']
     """
     if grain == "week":
-        return f"week of {day(first)}"
+        return f"week of {day(first, year=year)}"
     if grain == "month":
         return f"{first:%b}{GAP}{first.year}"
     if grain == "quarter":
         return f"Q{(first.month + 2) // 3}{GAP}{first.year}"
-    return str(first.year) if grain == "year" else day(first)
+    return str(first.year) if grain == "year" else day(first, year=year)
 
 
 def moment(when: datetime) -> str:
@@ -164,7 +189,8 @@ def days(since: date, until: date) -> str:
     """
     if since == until:
         return day(since)
-    return f"{day(since, year=since.year != until.year)} to {day(until)}"
+    is_short = since.year == until.year and manners.here().order != "ymd"
+    return f"{day(since, year=not is_short)} to {day(until)}"
 
 
 def age(seconds: float) -> str:

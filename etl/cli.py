@@ -400,6 +400,7 @@ def serve_dashboard(
         "address": address,
         "port": port,
         "base_path": base_path,
+        "locale": config.locale,
         "most_hours": {name: one.max_age_hours for name, one in config.sources.items() if one.max_age_hours},
     }
     child = subprocess.Popen(

@@ -29,7 +29,17 @@ class ConfigError(Exception):
 
 DEFAULT_REJECTED_SHARE = 0.01
 
-TOP_KEYS = ("timezone", "keep_raw", "sources", "calendars", "calendar_rules", "annotations", "links", "targets")
+TOP_KEYS = (
+    "timezone",
+    "locale",
+    "keep_raw",
+    "sources",
+    "calendars",
+    "calendar_rules",
+    "annotations",
+    "links",
+    "targets",
+)
 SOURCE_KEYS = (
     "kind",
     "files",
@@ -67,6 +77,8 @@ SOURCE_KEYS = (
     "overlap_minutes",
     "sweep_hours",
 )
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?")
+"""A language, perhaps a script, perhaps a region."""
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 """A source's name is a folder in the archive, too."""
 SECRET_KEYS = ("token", "password", "client_secret")
@@ -126,6 +138,8 @@ class Config:
     """Likewise."""
     targets: tuple[Target, ...] | None = None
     """Likewise."""
+    locale: str | None = None
+    """How the dashboard writes numbers and days; None leaves it to each reader's browser."""
 
 
 def read(path: Path) -> Config:
@@ -155,6 +169,12 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
     zone = given.get("timezone")
     if zone is not None:
         _zone(zone, f"{path}: timezone")
+    locale = given.get("locale")
+    if locale is not None and not (isinstance(locale, str) and _LOCALE.fullmatch(locale)):
+        raise ConfigError(
+            f"{path}: locale is {locale!r}; it must be a language and perhaps a region, such as 'de', 'en-US' or 'pt-BR', or "
+            "be left out to follow each reader's browser"
+        )
     keep = given.get("keep_raw")
     if keep is not None and (not isinstance(keep, int) or isinstance(keep, bool) or keep < 1):
         raise ConfigError(f"{path}: keep_raw is {keep!r}; it must be a whole number from 1, or be left out to keep all")
@@ -169,6 +189,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         _annotations(given, path),
         _links(given, tuple(sections), path),
         _targets(given, path),
+        locale=locale,
     )
 
 

@@ -288,7 +288,7 @@ def test_the_automatic_closing_the_batch_and_the_end_of_the_extract_are_found(wa
     assert found["heaping"].n > 20_000
     batch = fitness.Batch("uci", "closed_at", date(2016, 3, 24), 3114, 13)
     assert fitness.batches(warehouse) == [batch]
-    assert "on 24 Mar 2016 within 13 different minutes" in found["batch"].said
+    assert "on 24 Mar 2016 within 13 different minutes" in found["batch"].said.replace("\N{NO-BREAK SPACE}", " ")
     assert "the extract ends there, and what falls afterwards is no improvement" in found["end of the extract"].said
 
 
@@ -298,7 +298,7 @@ def test_no_month_after_the_end_of_the_extract_can_be_compared(warehouse: query.
         verdicts = {point.bucket.since: (point.bucket.status, point.bucket.reason) for point in points[name]}
         assert verdicts[date(2016, 5, 1)][0] == "complete"
         after = {verdict for month, verdict in verdicts.items() if date(2016, 6, 1) <= month <= date(2017, 1, 1)}
-        assert after == {("edge", "the intake of uci stops on 5 Jun 2016")}
+        assert after == {("edge", "the intake of uci stops on 2016-06-05")}
 
 
 def test_a_kpi_without_the_doubtful_rows_equals_plain_sql(

@@ -45,7 +45,7 @@ def show(asked: asking.Question) -> None:
         return
     rows = asked.frame.head(fenced.MOST_ROWS)
     cut = f", the first {words.number(rows.height)} of more" if asked.has_more else ""
-    parts.note(f"{words.counted(rows.height, 'row')}{cut} · {asked.took_seconds:.1f} s")
+    parts.note(f"{words.counted(rows.height, 'row')}{cut} · {words.written(asked.took_seconds, 1)} s")
     parts.show(drawn.picture(rows, here.colours))
     parts.table(rows, "The answer's rows", "The answer has no rows.")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from browser.reader import PAGES, Reader, path_of
+
+from dashboard import manners
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,3 +49,73 @@ def test_a_page_fits_every_screen_and_keeps_nobody_out(page: str, screen: Any, s
         reader.is_well()
         if width != WIDTHS[1]:
             assert faults(screen) == []
+
+
+LOCALES = [
+    "de-DE",
+    "de-AT",
+    "de-CH",
+    "en-US",
+    "en-GB",
+    "en-AU",
+    "en-CA",
+    "es-ES",
+    "es-MX",
+    "fr-FR",
+    "fr-CA",
+    "it-IT",
+    "nl-NL",
+    "pt-BR",
+    "pt-PT",
+    "pl-PL",
+    "cs-CZ",
+    "sv-SE",
+    "nb-NO",
+    "da-DK",
+    "fi-FI",
+    "ru-RU",
+    "uk-UA",
+    "tr-TR",
+    "el-GR",
+    "hu-HU",
+    "ja-JP",
+    "zh-CN",
+    "ko-KR",
+    "lt-LT",
+    "ro-RO",
+    "hr-HR",
+    "bg-BG",
+    "id-ID",
+    "vi-VN",
+    "sk-SK",
+]
+
+
+def test_numbers_and_days_are_in_the_order_and_signs_that_the_browser_itself_uses(browser: Any) -> None:
+    context = browser.new_context()
+    told = context.new_page().evaluate(
+        """tags => tags.map(tag => {
+            const number = new Intl.NumberFormat(tag).formatToParts(1234567.5);
+            const of = (parts, kind) => parts.find(part => part.type === kind).value;
+            const day = new Intl.DateTimeFormat(tag, {dateStyle: 'short', calendar: 'gregory'}).formatToParts(new Date());
+            const order = day.filter(part => ['day', 'month', 'year'].includes(part.type)).map(part => part.type[0]).join('');
+            return [of(number, 'decimal'), of(number, 'group'), order];
+        })""",
+        LOCALES,
+    )
+    context.close()
+    ours = [list(manners.of(tag)) for tag in LOCALES]
+    # A space is a space, an apostrophe an apostrophe: ours are the typographic ones.
+    theirs = [[sign.replace("\N{NO-BREAK SPACE}", manners.THIN).replace("'", "’") for sign in one] for one in told]
+    assert dict(zip(LOCALES, ours, strict=True)) == dict(zip(LOCALES, theirs, strict=True))
+
+
+def test_a_page_and_its_axes_are_written_for_the_browsers_locale(browser: Any, sample: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, locale="de-DE")
+    reader = Reader(context.new_page(), sample)
+    reader.open("volume_and_backlog?period=all&grain=year")
+    assert re.search(r"\d\.\d{3} incidents were opened", reader.text())
+    axis = reader.page.locator("[data-testid=stVegaLiteChart] svg").first.text_content()
+    assert re.search(r"\d\.000", axis)
+    reader.is_well()
+    context.close()
