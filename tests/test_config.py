@@ -88,7 +88,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         ),
         (
             "timezon = 'UTC'",
-            "key 'timezon' is not one of timezone, keep_raw, sources, calendars, calendar_rules, "
+            "key 'timezon' is not one of timezone, locale, keep_raw, sources, calendars, calendar_rules, "
             "annotations, links, targets; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
