@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -1021,83 +1021,3 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
         )
     )
     return dressed(chart, colours, 260)
-
-
-class Stretch(NamedTuple):
-    """One stretch of an incident's life, in the reporting zone's wall clock."""
-
-    since: datetime
-    until: datetime
-    kind: str
-    note: str
-
-
-SEGMENT_WORDS = {
-    "waiting": "waiting",
-    "working": "being worked on",
-    "on_hold": "on hold",
-    "resolved": "resolved",
-    "unexplained": "unexplained",
-}
-
-
-def life(stretches: Sequence[Stretch], marks: Sequence[tuple[datetime, str]], colours: Palette) -> Any:
-    """Draw one incident's life: its stretches as one band, its events as ticks above."""
-    tints = dict(
-        zip(
-            SEGMENT_WORDS,
-            (colours.series[1], colours.accent, colours.others, colours.lines, colours.panel),
-            strict=True,
-        )
-    )
-
-    def at(when: datetime) -> int:
-        return _stamp(when.date(), (when - datetime.combine(when.date(), datetime.min.time())).total_seconds() / 86400)
-
-    rows = [
-        {
-            "from": at(one.since),
-            "to": at(one.until),
-            "kind": SEGMENT_WORDS[one.kind],
-            "for": words.duration((one.until - one.since).total_seconds() / 3600),
-            "note": one.note,
-        }
-        for one in stretches
-    ]
-    kinds = [kind for kind in SEGMENT_WORDS if any(one.kind == kind for one in stretches)]
-    is_short = (stretches[-1].until - stretches[0].since).days < 3
-    day = DAYS[manners.here().order]
-    axis = alt.Axis(title=None, tickCount=6, grid=False, format=f"{day}, %H:%M" if is_short else day)
-    clock = alt.Scale(type="utc", nice=False)
-    band = (
-        alt.Chart(data(rows))
-        .mark_rect(height=34, stroke=colours.paper)
-        .encode(
-            x=alt.X("from:T", scale=clock, axis=axis),
-            x2=alt.X2("to:T"),
-            y=alt.value(70),
-            color=alt.Color(
-                "kind:N",
-                scale=alt.Scale(domain=[SEGMENT_WORDS[kind] for kind in kinds], range=[tints[kind] for kind in kinds]),
-                legend=alt.Legend(
-                    title=None, orient="top", direction="horizontal", symbolType="square", labelColor=colours.ink
-                ),
-            ),
-            tooltip=[
-                alt.Tooltip("kind:N", title="Was"),
-                alt.Tooltip("for:N", title="For"),
-                alt.Tooltip("note:N", title="Where"),
-            ],
-        )
-    )
-    layers: list[Any] = [band]
-    if marks:
-        events = alt.Chart(data([{"from": at(when), "what": what, "when": words.moment(when)} for when, what in marks]))
-        layers.append(
-            events.mark_tick(color=colours.ink, thickness=1.5, size=16, orient="vertical").encode(
-                x=alt.X("from:T", scale=clock, axis=axis),
-                y=alt.value(42),
-                tooltip=[alt.Tooltip("what:N", title="Event"), alt.Tooltip("when:N", title="At")],
-            )
-        )
-    return dressed(alt.layer(*layers), colours, 180)

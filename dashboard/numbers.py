@@ -120,6 +120,8 @@ def with_units(frame: pl.DataFrame, units: Mapping[str, str]) -> pl.DataFrame:
 INCIDENTS = {
     "incident_id": "Number",
     "title": "Title",
+    "found_in": "Found in",
+    "shared": "In common",
     "opened_at": "Opened",
     "state": "State",
     "priority": "Priority",

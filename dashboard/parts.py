@@ -463,6 +463,8 @@ def folded(title: str, frame: pl.DataFrame, rows: record.Rows | None = None) -> 
 LIST_COLUMNS = {
     "incident_id": "Number",
     "title": "Title",
+    "found_in": "Found in",
+    "shared": "In common",
     "opened_at": "Opened",
     "state": "State",
     "priority": "Priority",
@@ -477,8 +479,9 @@ LIST_COLUMNS = {
 
 def incident_list(found: query.Incidents, key: str) -> None:
     """Set a list of incidents; picking a row opens it."""
-    shown = [name for name in LIST_COLUMNS if found.rows[name].null_count() < found.rows.height]
-    listed = found.rows.select(shown).with_columns(
+    rows = found.rows
+    shown = [name for name in LIST_COLUMNS if name in rows.columns and rows[name].null_count() < rows.height]
+    listed = rows.select(shown).with_columns(
         pl.col(name).cast(pl.String).replace_strict(said, default=pl.col(name))
         for name, said in _SAID.items()
         if name in shown
@@ -513,10 +516,10 @@ def incident_list(found: query.Incidents, key: str) -> None:
                 if name.endswith("_at")
             },
         },
-        alt=f"List of {found.rows.height} incidents",
+        alt=f"List of {rows.height} incidents",
     )
     if state.selection.rows:
-        row = found.rows.row(state.selection.rows[0], named=True)
+        row = rows.row(state.selection.rows[0], named=True)
         st.session_state["_list"] += 1
         st.switch_page("app_pages/incidents.py", query_params={"incident": f"{row['source']}/{row['incident_id']}"})
     st.caption("Pick a row to see that incident's history.")

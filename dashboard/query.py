@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
-from dashboard import evidence, periods, timings
+from dashboard import evidence, periods, searching, timings
 from dashboard.periods import Bucket, Comparison, Extent
 
 # The rows that are copied once more are those of an answer: few.
@@ -1228,7 +1228,7 @@ def incidents(
 ) -> Incidents:
     """List the incidents behind a number (`name`: a KPI), or all that were opened in the scope.
 
-    Stamps are in the reporting zone. `text` is looked for in number, title and attributes, case and all signs literal.
+    Stamps are in the reporting zone. `text` is a search as `searching` reads it; `found_in` then names where it was met.
     """
     if sort not in INCIDENT_COLUMNS:
         raise QueryError(f"cannot sort by '{sort}'; choose one of {', '.join(INCIDENT_COLUMNS)}")
@@ -1238,18 +1238,16 @@ def incidents(
     conditions = []
     if only_open:
         conditions.append("and i.state in ('new', 'in_progress', 'on_hold') and i.excluded_as is null")
-    if text:
-        conditions.append(
-            "and (contains(lower(i.incident_id), lower($text)) or contains(lower(i.title), lower($text))"
-            " or contains(lower(i.attributes::varchar), lower($text)))"
-        )
-        bound["text"] = text
+    search = searching.search(text) if text else None
+    if search:
+        conditions.append(f"and {search.condition}")
+        bound |= search.values
     shown = [
         f"(i.{name} at time zone 'UTC' at time zone $zone)::timestamp as {name}"
         if name.endswith("_at")
         else f"i.{name}"
         for name in INCIDENT_COLUMNS
-    ]
+    ] + ([f"{search.found_in} as found_in"] if search else [])
     order = f"order by i.{sort} {'desc' if descending else 'asc'} nulls last, i.source, i.incident_id"
     found = f"from main.incidents as i where {chosen.text} {' '.join(conditions)}"
     # The page's keys first: only they are worth fetching whole.
@@ -1285,33 +1283,6 @@ def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
     rows = f"select {read} from main.incidents as i where {within.text} {filtered.text}"
     text = f"i.rowid in (select i.place from ({rows}) as i group by i.place having kpi.{one.name}_n(i) > 0)"
     return _Filter(text, {**within.values, **filtered.values})
-
-
-class Incident(NamedTuple):
-    """One incident, whole; stamps are in the reporting zone."""
-
-    row: dict[str, Any]
-    events: pl.DataFrame
-    segments: pl.DataFrame
-    issues: pl.DataFrame
-    links: pl.DataFrame
-
-
-def incident(warehouse: Warehouse, source: str, incident_id: str) -> Incident | None:
-    """Give one incident with its history; None if there is none."""
-    key = {"source": source, "incident_id": incident_id, "zone": warehouse.zone}
-    found = warehouse.stored("incident", {"source": source, "incident_id": incident_id})
-    if found.is_empty():
-        return None
-    row = found.row(0, named=True)
-    local = warehouse.stored("incident_stamps", key).row(0, named=True)
-    return Incident(
-        {**row, **local},
-        warehouse.stored("incident_events", key),
-        warehouse.stored("incident_segments", key),
-        warehouse.stored("incident_issues", {"source": source, "incident_id": incident_id}),
-        warehouse.stored("incident_links", key) if warehouse.joined["joined"] else pl.DataFrame(),
-    )
 
 
 class Beside(NamedTuple):

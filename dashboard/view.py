@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard import (
     charts,
     control,
+    dossier,
     filters,
     fitness,
     ledger,
@@ -36,7 +37,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, fitness, ledger, lives, reconciler, control, why, targets)
+DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import one_incident, parts, view, words
+from dashboard import one_incident, parts, query, searching, view, words
 
 ORDER = 60
 here = view.here("incident_volume")
@@ -14,22 +14,36 @@ else:
     parts.title("Incidents")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         search = st.text_input(
-            "Search in number, title and attributes",
+            "Search",
             key="search",
             bind="query-params",
-            placeholder="a number, or words as they stand there",
+            placeholder="a number, words of the title, a service, a person",
+            help="Every word must be there, anywhere; “words in quotes” as they stand. To look in one place only: "
+            + ", ".join(f"`{place}:`" for place in searching.PLACES)
+            + ". `person:` also finds whoever did anything to an incident.",
             width=420,
         ).strip()
         only_open = st.toggle("Only those still open", key="open", bind="query-params")
-    found = here.ask("incidents", here.scope, text=search or None, only_open=only_open, limit=parts.LISTED)
-    parts.lead(
-        f"**{words.counted(found.total, 'incident')}** opened {here.in_span}"
-        + (f" with “{words.plain(search)}” in them" if search else "")
-        + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "."),
-        f"The newest {parts.LISTED} are listed." if found.total > parts.LISTED else "",
-    )
+    asked = {"text": search or None, "only_open": only_open, "limit": parts.LISTED}
+    found = here.ask("incidents", here.scope, **asked)
+    with_it = f" with “{words.plain(search)}” in them" if search else ""
+    elsewhere = here.ask("incidents", query.Scope(), **asked) if search and not found.total else None
+    if elsewhere is not None and elsewhere.total:
+        found = elsewhere
+        parts.lead(
+            f"**{words.counted(found.total, 'incident')}**{with_it}, none of them opened {here.in_span} among what is "
+            "chosen above."
+        )
+    else:
+        parts.lead(
+            f"**{words.counted(found.total, 'incident')}** opened {here.in_span}{with_it}"
+            + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "."),
+            f"The newest {parts.LISTED} are listed." if found.total > parts.LISTED else "",
+        )
     if found.total:
         parts.incident_list(found, "incidents-list")
+    elif search:
+        parts.nothing("None of any other day has it either. Fewer words find more.")
     else:
         parts.nothing_matches(here)
     parts.foot(here, ("incident_volume",))
