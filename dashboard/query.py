@@ -314,19 +314,27 @@ class _Filter(NamedTuple):
 
 
 def _filter(warehouse: Warehouse, fact: str, scope: Scope) -> _Filter:
-    conditions, values = [], {}
-    for place, (name, alternatives) in enumerate(scope.where):
-        quoted = f"i.{column(warehouse, fact, name)}"
-        type_ = warehouse.columns[fact][name]
-        known = {f"where_{place}_{at}": value for at, value in enumerate(alternatives) if value is not None}
-        values.update(known)
-        # A word that is no number matches no number: it is not an error to ask for it.
-        marks = ", ".join(f"try_cast(${key} as {type_.removesuffix('[]')})" for key in known)
-        found = [] if None not in alternatives else [f"{quoted} is null"]
-        if known:
-            found.append(f"list_has_any({quoted}, [{marks}])" if type_.endswith("[]") else f"{quoted} in ({marks})")
-        conditions.append(f"and ({' or '.join(found) or 'false'})")
-    return _Filter("\n    ".join(conditions), values)
+    found = [
+        condition(warehouse, name, alternatives, f"where_{place}", fact)
+        for place, (name, alternatives) in enumerate(scope.where)
+    ]
+    values = {key: value for one in found for key, value in one.values.items()}
+    return _Filter("\n    ".join(f"and ({one.text})" for one in found), values)
+
+
+def condition(
+    warehouse: Warehouse, name: str, alternatives: Sequence[str | None], mark: str, fact: str = "incidents"
+) -> _Filter:
+    """Compose the test that a row `i` of a fact has one of some values in a column; `mark` begins the names of what is bound."""
+    quoted = f"i.{column(warehouse, fact, name)}"
+    type_ = warehouse.columns[fact][name]
+    known = {f"{mark}_{at}": value for at, value in enumerate(alternatives) if value is not None}
+    # A word that is no number matches no number: it is not an error to ask for it.
+    marks = ", ".join(f"try_cast(${key} as {type_.removesuffix('[]')})" for key in known)
+    found = [] if None not in alternatives else [f"{quoted} is null"]
+    if known:
+        found.append(f"list_has_any({quoted}, [{marks}])" if type_.endswith("[]") else f"{quoted} in ({marks})")
+    return _Filter(" or ".join(found) or "false", dict(known))
 
 
 def unmatched(warehouse: Warehouse, scope: Scope) -> list[str]:

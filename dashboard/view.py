@@ -22,6 +22,7 @@ from dashboard import (
     periods,
     query,
     reconciler,
+    relaxed,
     sentences,
     targets,
     why,
@@ -37,7 +38,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets)
+DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets, relaxed)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""

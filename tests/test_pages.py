@@ -359,9 +359,25 @@ def test_search_finds_by_number_and_says_how_many(sample: Path, monkeypatch: pyt
     assert lead(app).startswith("**1 incident** opened from")
 
 
-def test_a_filter_that_leaves_nothing_is_named(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = opened(monkeypatch, sample, "incidents", since=["2019-01-01"], until=["2019-01-31"], priority=["1"])
-    assert "No incidents match. “Priority: P1” leaves none" in said(app)
+@pytest.mark.parametrize("page", ["incidents", "overview", "resolution", "where_the_time_goes"])
+def test_an_empty_page_names_what_keeps_everything_out_and_one_click_takes_it_away(
+    page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, page, source=["alerts"], assignment_group=["Network"], channel=["phone"])
+    assert (
+        "No incidents match: without “Channel: phone” there are 117 and without “Source: alerts” there are 43."
+        in said(app)
+    )
+    app.button(key="way-0").click().run()
+    assert "No incidents match" not in said(app)
+    assert url(app) == {"source": ["alerts"], "assignment_group": ["Network"]}
+
+
+def test_a_period_that_leaves_nothing_is_named(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "overview", since=["2019-01-01"], until=["2019-01-31"], priority=["1"])
+    assert "No incidents match: without the days 1 Jan to 31 Jan 2019 there are " in said(app)
+    app.button(key="way-0").click().run()
+    assert url(app) == {"period": ["all"], "priority": ["1"]}
 
 
 @pytest.mark.parametrize("page", PAGES)

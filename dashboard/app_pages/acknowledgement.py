@@ -22,6 +22,7 @@ parts.lead(
     sentences.when(median, "Half of them waited under {}."),
     sentences.when(here.reading("ack_rate"), "{} of what was opened has been taken on."),
 )
+parts.if_nothing(here)
 # The picture stands above the switch that it obeys.
 picture = st.container()
 log = st.toggle("Log scale", value=True, key="acknowledgement-log", persist_state="session")

@@ -27,6 +27,7 @@ parts.lead(
         f"{words.number(beside.first_contact_over_24_hours)} over a day, which a caller may not call first contact.",
     ),
 )
+parts.if_nothing(here)
 picked = parts.show(
     figures.develop(
         here,

@@ -18,6 +18,7 @@ parts.lead(
     sentences.when(contact, sentences.joined("{} needed only the first contact", sentences.news(contact))),
     sentences.no_news((volume, mean, taken, contact)),
 )
+parts.if_nothing(here)
 parts.tiles(here, TILES, "overview")
 verdicts.panel(here, TILES, "overview")
 parts.show(

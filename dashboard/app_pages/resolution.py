@@ -22,6 +22,7 @@ parts.lead(
     ),
     sentences.when(median, f"The quicker half took under {{}}, one in ten over {sentences.amount(slowest)}."),
 )
+parts.if_nothing(here)
 # The picture stands above the switch that it obeys.
 picture = st.container()
 log = st.toggle("Log scale", value=True, key="resolution-log", persist_state="session")

@@ -22,6 +22,7 @@ parts.lead(
         + (f", half of them for longer than {words.duration(age.value)}." if age.value is not None else "."),
     ),
 )
+parts.if_nothing(here)
 picked = parts.show(
     figures.develop(
         here,
