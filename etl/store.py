@@ -510,10 +510,10 @@ def append(con: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> N
         return
     # Most of an export's rows lack most columns: what is null throughout need not be carried over.
     told = frame.select(series for series in frame if series.null_count() < frame.height)
-    # As a stream of batches: a whole Arrow table would be scanned by threads of Arrow's own, in each other's way.
-    con.register("chunk", told.to_arrow(compat_level=pl.CompatLevel.newest()).to_reader())
+    # As a stream of batches: a whole Arrow table would be scanned by threads of Arrow's own, in each other's way. DuckDB
+    # finds it by its name: one that is registered stays in memory until the transaction ends.
+    chunk = told.to_arrow(compat_level=pl.CompatLevel.newest()).to_reader()  # noqa: F841
     con.execute(f"insert into {table} by name select * from chunk")
-    con.unregister("chunk")
 
 
 def counts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
