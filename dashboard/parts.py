@@ -745,7 +745,7 @@ def how_to_load() -> None:
     for said, command in FIRST_COMMANDS:
         st.markdown(said)
         st.code(command, language="sh", wrap_lines=True)
-    st.markdown("Then reload this page.")
+    st.markdown("This page turns into the overview by itself as soon as there is something to show.")
 
 
 FIRST_COMMANDS = (

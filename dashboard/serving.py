@@ -37,6 +37,8 @@ SETTLED: Mapping[str, Any] = {
     "browser.gatherUsageStats": False,
     "logger.hideWelcomeMessage": True,
     "logger.level": "warning",
+    # Set by rich, what fails would be told on stdout.
+    "logger.enableRich": False,
     # The files of a running server are not those of the next release.
     "server.fileWatcherType": "none",
 }

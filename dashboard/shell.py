@@ -19,17 +19,15 @@ DAYS = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "ymd": "YYYY-MM-DD"}
 """How a day is typed, by the order that its reader is used to."""
 MOST_OPTIONS = 1000
 """A longer list of choices is no help; the most frequent are in it, and so is what the URL names."""
+SECONDS_BETWEEN_LOOKS = 15
 
 
 def begin(data: Path, page: str) -> bool:
     """Set what is above the page; say whether there are incidents to show below it."""
     path = view.newest(data)
-    if path is None:
+    if path is None or view.warehouse(path).first_day is None:
         parts.how_to_load()
-        return False
-    warehouse = view.warehouse(path)
-    if warehouse.first_day is None:
-        parts.how_to_load()
+        _wait_for_data(data, path)
         return False
     members: dict[str, list[str | None]] = view.ask(path, "choices")
     known = {column: _known(column, members.get(column, [])) for column in COLUMNS}
@@ -49,6 +47,7 @@ def begin(data: Path, page: str) -> bool:
         if not choice.is_default:
             st.button("Clear", key="clear", on_click=_clear, type="tertiary")
         takeaway.of_page(page_record)
+        _offer_news(data, path)
     _say_unknown()
     return True
 
@@ -58,6 +57,23 @@ def locale() -> str | None:
     if fixed := os.environ.get("MEANTIME_LOCALE"):
         return fixed
     return st.context.locale if get_script_run_ctx(suppress_warning=True) else None
+
+
+@st.fragment(run_every=SECONDS_BETWEEN_LOOKS)
+def _offer_news(data: Path, shown: str) -> None:
+    """Say that a newer version is published than the one on the page, and show it when the reader says so.
+
+    It only reads where the link points; what is chosen lives in the URL and the session, so the page stays what it is.
+    """
+    if view.newest(data) not in (None, shown) and st.button("New data: show it", key="news"):
+        st.rerun()
+
+
+@st.fragment(run_every=SECONDS_BETWEEN_LOOKS)
+def _wait_for_data(data: Path, seen: str | None) -> None:
+    """Go on by itself as soon as something is published: nobody is reading anything here."""
+    if view.newest(data) not in (None, seen):
+        st.rerun()
 
 
 def _dateline(here: View) -> str:

@@ -433,6 +433,19 @@ def test_a_page_that_fails_says_so_in_plain_words(sample: Path, monkeypatch: pyt
     assert not app.exception
 
 
+def test_a_version_that_cannot_be_read_is_said_without_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "incidents-7.duckdb").write_bytes(b"no database" * 1000)
+    (tmp_path / "incidents.duckdb").symlink_to("versions/incidents-7.duckdb")
+    app = opened(monkeypatch, tmp_path)
+    assert [title.value for title in app.title] == ["The data cannot be read at the moment"]
+    assert [code.value for code in app.code] == ["meantime rebuild"]
+    assert str(tmp_path) not in said(app)
+    assert not app.exception
+
+
 def test_the_theme_and_the_charts_have_the_same_colours() -> None:
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
     for name, colours in (("light", charts.LIGHT), ("dark", charts.DARK)):

@@ -39,9 +39,11 @@ def serving(data: Path, *arguments: str, **environment: str) -> Iterator[str]:
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
     ) as server:
         assert server.stdout is not None
-        yield server.stdout.readline()
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
+        try:
+            yield server.stdout.readline()
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=20)
 
 
 def asked(address: str) -> tuple[int, str]:

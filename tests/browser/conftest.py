@@ -51,20 +51,24 @@ def run(data: Path, *arguments: str) -> None:
     assert done.returncode in (0, 3), done.stderr
 
 
-def served(data: Path, *arguments: str) -> Iterator[str]:
+def served(data: Path, *arguments: str, **environment: str) -> Iterator[str]:
     """Serve a data directory and give the address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = meantime(data, "serve", "--port", str(port), "--address", "127.0.0.1", *arguments)
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ}) as server:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as server:
         assert server.stdout is not None
         said = server.stdout.readline()
         found = re.search(r"http://\S+", said)
-        assert found, f"the dashboard did not say where it is: {said!r}"
-        yield found[0]
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=20)
+        try:
+            assert found, f"the dashboard did not say where it is: {said!r}"
+            yield found[0]
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")

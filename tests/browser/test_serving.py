@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,13 +26,19 @@ def window(browser: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def behind_nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the sample exports."""
+    data = tmp_path_factory.mktemp("loaded")
+    run(data, "demo", "--no-serve")
+    return data
+
+
+@pytest.fixture(scope="module")
+def behind_nginx(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The sample exports below /kpi of an nginx that is configured as the README says."""
     if shutil.which("nginx") is None:
         pytest.skip("needs nginx")
-    data = tmp_path_factory.mktemp("proxied")
-    run(data, "demo", "--no-serve")
-    with contextmanager(served)(data, "--base-path", "/kpi") as address:
+    with contextmanager(served)(loaded, "--base-path", "/kpi") as address:
         folder = tmp_path_factory.mktemp("nginx")
         port = urlsplit(address).port
         assert port is not None
@@ -82,3 +89,62 @@ def test_metrics_are_not_for_the_proxy_s_guests_and_health_is(behind_nginx: str,
         for path in ("healthz", "metrics", "_stcore/metrics")
     }
     assert statuses == {"healthz": 200, "metrics": 403, "_stcore/metrics": 403}
+
+
+def test_new_data_are_offered_on_an_open_page_and_shown_where_the_reader_is(window: Any, tmp_path: Path) -> None:
+    with contextmanager(served)(tmp_path) as address:
+        guest = Guest(window, address)
+        window.goto(f"{address}/resolution?priority=1&period=26w")
+        window.wait_for_selector("h1:has-text('No incidents yet')")
+        run(tmp_path, "demo", "--no-serve")
+        guest.settled()
+        assert "P1 · " in guest.text()
+        assert "published version 1" in guest.text()
+        assert window.get_by_role("button", name="New data").count() == 0
+        window.evaluate("() => { window.isStillOpen = true }")
+        export = tmp_path / "more.csv"
+        export.write_text(
+            "Number,Short description,State,Priority,Opened,Resolved\n"
+            'INC1,"Mail is down",Resolved,1 - Critical,2025-12-30 08:00:00,2025-12-30 09:00:00\n',
+            encoding="utf-8",
+        )
+        run(tmp_path, "load", str(export), "--as", "servicenow", "--name", "more", "--timezone", "UTC")
+        offer = window.get_by_role("button", name="New data: show it")
+        offer.wait_for(timeout=30_000)
+        assert "published version 1" in guest.text()
+        offer.click()
+        window.wait_for_selector("text=published version 2")
+        guest.settled()
+        assert "P1 · " in guest.text()
+        assert offer.count() == 0
+        # The page was neither loaded anew nor left.
+        assert window.evaluate("() => window.isStillOpen")
+        assert window.url == f"{address}/resolution?priority=1&period=26w"
+        guest.is_well()
+
+
+BREAKING = """
+import subprocess
+class Breaking(subprocess.Popen):
+    def __init__(self, command, *arguments, **options):
+        if "dashboard.fenced" in command:
+            raise OSError("/srv/secret/place is full")
+        super().__init__(command, *arguments, **options)
+subprocess.Popen = Breaking
+"""
+
+
+def test_what_fails_at_a_click_is_a_sentence_on_the_page_and_details_in_the_log(
+    window: Any, loaded: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BREAKING, encoding="utf-8")
+    with contextmanager(served)(loaded, PYTHONPATH=str(tmp_path)) as address:
+        guest = Guest(window, address)
+        guest.open("ask_the_data")
+        window.get_by_role("button", name="Run", exact=True).click()
+        window.wait_for_selector("text=This did not work")
+        assert "Something went wrong while doing what you asked for." in guest.text()
+        assert "/srv" not in window.content()
+        assert "Traceback" not in window.content()
+        guest.is_well()
+    assert "OSError: /srv/secret/place is full" in capfd.readouterr().err
