@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import proxy
 import pytest
 from browser.conftest import run, served
-from browser.test_browser import PAGES, Reader, path_of
+from browser.reader import PAGES, Reader, path_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
