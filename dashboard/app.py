@@ -6,6 +6,7 @@ import ast
 import logging
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,9 +65,14 @@ def main() -> None:
     )
     data = Path(os.environ.get("MEANTIME_DATA", "data"))
     name = page.url_path or files[0].path.stem
+    # Streamlit's spinner shows itself after half a second, and not at all on a page that is quicker.
+    place = st.container(key="working")
     try:
-        if shell.begin(data, page.url_path or files[0].path.stem):
-            page.run()
+        with ExitStack() as drawing:
+            with place:
+                drawing.enter_context(st.spinner("Working it out"))
+            if shell.begin(data, page.url_path or files[0].path.stem):
+                page.run()
     except query.NoWarehouse:
         log.exception("the published version cannot be read")
         timings.PAGES.add(name, "failed")

@@ -57,6 +57,11 @@ a:focus-visible, main:focus-visible, [role="tab"]:focus-visible, summary:focus-v
 }
 .stElementToolbar:focus-within { opacity: 1 !important; }
 [class*="st-key-take-"] button { min-height: 1.4rem; padding-block: 0; font-size: .8125rem; color: @muted; }
+/* That work is going on is said without moving the page. */
+.st-key-working { position: fixed; top: 4.25rem; right: 1rem; z-index: 100; width: auto; pointer-events: none; }
+.st-key-working .stSpinner {
+    background: @panel; border: 1px solid @lines; border-radius: .25rem; padding: .25rem .75rem;
+}
 .st-key-sql textarea { font-family: "Source Code Pro", monospace; font-size: .875rem; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
 @media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
@@ -101,6 +106,7 @@ def style() -> None:
     tints = colours()
     named = {
         "@lines": tints.lines,
+        "@panel": tints.panel,
         "@muted": tints.muted,
         "@accent": tints.accent,
         "@on_tint": max((tints.paper, tints.ink), key=lambda one: tones.contrast(one, tints.accent)),

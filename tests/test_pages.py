@@ -17,7 +17,7 @@ import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, filters, parts, query, sentences, tones, view, words
+from dashboard import charts, filters, parts, query, sentences, tones, tour, view, words
 from dashboard.charts import Bar, Point, Series, Unit
 from dashboard.insights import search
 from etl import config, refresh
@@ -640,3 +640,23 @@ def test_a_search_is_kept_for_its_version_and_shows_its_progress(
     load(data, [row(at, day, 1 + at % 3) for at, day in enumerate(days, start=100)], "other")
     opened(monkeypatch, data, "why_it_moved", **chosen)
     assert len(asked) == 2
+
+
+def test_the_tour_of_the_definitions_says_each_word_with_its_number_of_now(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "definitions")
+    assert "1 of 7" not in said(app)
+    app.button(key="tour-begin").click().run()
+    seen = []
+    for at in range(1, len(tour.STOPS) + 1):
+        text = said(app)
+        assert f"{at} of {len(tour.STOPS)}" in text
+        seen.append(text)
+        if at < len(tour.STOPS):
+            app.button(key="tour-next").click().run()
+    assert not app.exception
+    found = query.values(query.open_data(sample), ["mttr"], query.Scope(date(2025, 10, 6), date(2025, 12, 28)))
+    value = words.duration(found["value"][0]).replace(words.GAP, " ")
+    assert f"- Mean time to resolve: **{value}** (n {found['n'][0]:,}" in seen[1]
+    assert "within normal variation" in seen[-1]

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from dashboard import parts, view, words
+from dashboard import parts, tour, view, words
 
 ORDER = 80
 here = view.here()
@@ -15,6 +15,7 @@ parts.lead(
     "Each is written once, as a macro of the warehouse; these pages, the command line and your own SQL all call it, "
     "so the same question gets the same number.",
 )
+tour.offer(here)
 with st.grid(2, min_column_width=320, gap="large"):
     for kpi in catalog:
         with st.container(key=f"definition-{kpi.name}", gap="xsmall"):

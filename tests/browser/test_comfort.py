@@ -119,3 +119,23 @@ def test_a_page_and_its_axes_are_written_for_the_browsers_locale(browser: Any, s
     assert re.search(r"\d\.000", axis)
     reader.is_well()
     context.close()
+
+
+def test_the_tour_is_walked_by_keyboard_and_keeps_nobody_out(screen: Any, sample: str) -> None:
+    reader = Reader(screen, sample)
+    reader.open("definitions")
+    screen.get_by_role("button", name="Take the tour").focus()
+    screen.keyboard.press("Enter")
+    dialog = screen.get_by_role("dialog")
+    dialog.get_by_text("1 of 7").wait_for()
+    screen.wait_for_timeout(500)
+    assert faults(screen) == []
+    dialog.get_by_role("button", name="Next").focus()
+    screen.keyboard.press("Enter")
+    dialog.get_by_text("2 of 7").wait_for()
+    assert dialog.get_by_text("Mean time to resolve:").count() == 1
+    screen.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    reader.settled()
+    assert screen.get_by_role("dialog").count() == 0
+    reader.is_well()
