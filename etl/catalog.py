@@ -15,6 +15,8 @@ from etl.incident import ACTOR_KINDS, HOLD_REASONS, STATES, Field
 FACTS = Path(__file__).parent / "facts"
 LINKS = Path(__file__).parent / "links"
 """What is made only where the configuration links sources; a file runs after the fact of the same name."""
+CHANGED, DIVIDED = "1_changed.sql", "1_divided.sql"
+"""Facts that say what is to be made, once; all others are made slice by slice."""
 KPIS = Path(__file__).parent / "kpis"
 VIEWS = Path(__file__).parent / "views"
 VIEWED = ("incident_segments", "incident_days")
@@ -165,15 +167,32 @@ def _read(path: Path) -> Kpi:
     )
 
 
-def run_facts(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the facts again for the incidents in the temporary table `changed`."""
+def run_facts(con: duckdb.DuckDBPyConnection, at_once: int = 500_000) -> None:
+    """Make the facts again for the incidents in the temporary table `changed`.
+
+    Args:
+        con: the store, in a transaction.
+        at_once: versions of incidents of which about so many are in memory at a time. Linked ones always are, since the
+            facts of one follow from another's.
+    """
     for name, words in (("state_word", STATES), ("hold_word", HOLD_REASONS), ("actor_word", ACTOR_KINDS)):
         listed = ", ".join(f"'{word}'" for word in words)
         con.execute(f"create or replace temp type {name} as enum ({listed})")
     is_linked = con.execute("select count(*) from store.link_rules").fetchall() != [(0,)]
     files = [*FACTS.glob("*.sql"), *(LINKS.glob("*.sql") if is_linked else ())]
-    for path in sorted(files, key=lambda path: (path.name, path.parent == LINKS)):
-        con.execute(path.read_text(encoding="utf-8"))
+    ordered = sorted(files, key=lambda path: (path.name, path.parent == LINKS))
+    for path in ordered:
+        if path.name == CHANGED:
+            con.execute(path.read_text(encoding="utf-8"))
+    (count,) = con.execute("select count(*) from places").fetchall()[0]
+    slices = 1 if is_linked else max(1, -(-count // at_once))
+    con.execute(f"set variable slices = {slices}")
+    con.execute((FACTS / DIVIDED).read_text(encoding="utf-8"))
+    for slice_ in range(slices):
+        con.execute(f"set variable slice = {slice_}")
+        for path in ordered:
+            if path.name not in (CHANGED, DIVIDED):
+                con.execute(path.read_text(encoding="utf-8"))
 
 
 def create_macros(con: duckdb.DuckDBPyConnection) -> None:

@@ -31,7 +31,7 @@ from etl.reading import LINE, Export, ReadError, open_exports
 from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
-from etl.store import StoreError, StoreInUseError
+from etl.store import Memory, StoreError, StoreInUseError
 from etl.target import Target
 
 INPUT_ERRORS = (ReadError, StampError, SourceError, ArchiveError, CalendarError, ConfigError, LinkError, PullError)
@@ -199,14 +199,18 @@ def _run(
     *,
     must_succeed: bool = False,
     full: bool = False,
+    memory: Memory | None = None,
 ) -> Outcome:
+    """Take in what is wanted, and publish; a run of pulls is scant of memory, and made again where that is too little."""
+    if memory is None:
+        memory = store.SCANT if all(source.access is not None for source, _ in wanted) else store.AMPLE
     recover(data, stated, progress)
     raw = data / "raw"
     reports = {source.name: Report(source.name, _now()) for source, _ in wanted}
     if _restate(raw, wanted):
         progress("exports are to be read in another way: rebuilding the store from the archive")
         reports |= {report.source: report for report in _rebuild(data, stated, progress) if report.source in reports}
-    con = store.connect(_store_file(data))
+    con = store.connect(_store_file(data), memory)
     taken: list[Entry] = []
     is_committed = False
     try:
@@ -235,7 +239,7 @@ def _run(
         if failed and (must_succeed or len(failed) == len(reports)):
             raise RefreshError("\n".join(message for report in failed for message in report.complaints))
         progress("making facts and KPIs")
-        version = _finish(con, reports.values())
+        version = _finish(con, reports.values(), memory)
         con.execute("commit")
         is_committed = True
         con.execute("checkpoint")
@@ -245,6 +249,11 @@ def _run(
             archive.discard_statements(raw)
             for entry in taken:
                 archive.discard(entry)
+        if isinstance(error, duckdb.OutOfMemoryException) and memory is store.SCANT:
+            progress(Note("that takes more memory: beginning again with what has been pulled"))
+            return _run(
+                data, stated, wanted, progress, keep_raw, must_succeed=must_succeed, full=full, memory=store.AMPLE
+            )
         if isinstance(error, duckdb.Error):
             raise RefreshError(f"the store could not be written: {str(error).splitlines()[0]}") from error
         if isinstance(error, (CalendarError, LinkError)):
@@ -807,9 +816,9 @@ def _record_source(con: duckdb.DuckDBPyConnection, entry: Entry, as_of: datetime
     )
 
 
-def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report]) -> int:
+def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report], memory: Memory = store.AMPLE) -> int:
     """Make the facts of what changed, record the run, and number the version."""
-    catalog.run_facts(con)
+    catalog.run_facts(con, memory.incidents)
     version = int(store.setting(con, "version") or 0) + 1
     finished_at = _now()
     rows = [

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import polars as pl
@@ -28,7 +28,22 @@ SCHEMA_VERSION = 2
 STORAGE_VERSION = "v1.4.0"
 """DuckDB 2.0's own default cannot be read by the 1.5 command line that analysts have."""
 
-MEMORY = "1500MB"
+
+class Memory(NamedTuple):
+    """What a run may take."""
+
+    limit: str
+    """Of DuckDB; what does not fit waits on the disk."""
+    kept: str
+    """Of it, what is taken once and kept: giving blocks back and taking them again costs page faults by the million."""
+    incidents: int
+    """How many incidents' facts are made at once."""
+
+
+AMPLE = Memory("1500MB", "1500MB", 500_000)
+"""For exports, where somebody waits for millions of rows."""
+SCANT = Memory("150MB", "0MB", 40_000)
+"""For pulls, which a machine makes beside its other work and where the tool sets the pace."""
 MERGE = Path(__file__).parent / "merge"
 
 
@@ -306,7 +321,7 @@ def lock(folder: Path, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, memory: Memory = AMPLE) -> duckdb.DuckDBPyConnection:
     """Open the store for writing, with bounded memory.
 
     Raises:
@@ -318,9 +333,8 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
             path,
             config={
                 "storage_compatibility_version": STORAGE_VERSION,
-                "memory_limit": MEMORY,
-                # Taken once and kept: giving blocks back and taking them again costs page faults by the million.
-                "block_allocator_memory": MEMORY,
+                "memory_limit": memory.limit,
+                "block_allocator_memory": memory.kept,
                 "temp_directory": str(spill),
                 "preserve_insertion_order": False,
             },

@@ -68,6 +68,7 @@ def made(
     **source: Any,
 ) -> dict[str, dict[str, Any]]:
     """Make the facts of a source; give its incidents by id."""
+    at_once = source.pop("at_once", 1000)
     store.create(con, source.pop("zone", "UTC"))
     con.execute("begin")
     con.execute("create temp table changed (source varchar, incident_id varchar)")
@@ -88,7 +89,7 @@ def made(
     store.record_source(
         con, {"source": "desk", "kind": "servicenow", "as_of": AS_OF, "knows_resolving": True, **source}
     )
-    catalog.run_facts(con)
+    catalog.run_facts(con, at_once)
     catalog.build(con, {**store.PUBLIC, **store.VIEWS})
     con.execute("commit")
     return {row["incident_id"]: row for row in con.sql("select * from incidents").pl().iter_rows(named=True)}
@@ -267,16 +268,24 @@ def test_nobody_involved_is_auto_resolved(con: duckdb.DuckDBPyConnection) -> Non
     assert (row["is_auto_resolved"], row["acknowledged_at"]) == (True, None)
 
 
-def test_a_child_resolved_within_five_minutes_of_its_parent(con: duckdb.DuckDBPyConnection) -> None:
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_a_child_resolved_within_five_minutes_of_its_parent(con: duckdb.DuckDBPyConnection, at_once: int) -> None:
     rows = made(
         con,
         [
             version("P", external_id="p-sys", resolved_at=at(5)),
             version("C", parent_id="P", resolved_at=at(5) + timedelta(minutes=4)),
             version("D", parent_id="p-sys", resolved_at=at(6)),
+            version("E", parent_id="C", resolved_at=at(5)),
         ],
+        at_once=at_once,
     )
-    assert {key: row["resolved_with_parent"] for key, row in rows.items()} == {"P": False, "C": True, "D": False}
+    assert {key: row["resolved_with_parent"] for key, row in rows.items()} == {
+        "P": False,
+        "C": True,
+        "D": False,
+        "E": True,
+    }
     assert rows["C"]["first_contact_basis"] == "resolved_with_parent"
 
 

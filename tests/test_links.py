@@ -491,7 +491,11 @@ def test_pages_say_how_many_were_joined_and_an_incident_says_with_which(
         app.run()
         app.switch_page(f"app_pages/{page}.py")
         app.query_params.update(parameters)
-        return "\n".join(element.value for element in app.run().caption).replace("\\", "")
+        return (
+            "\n".join(element.value for element in app.run().caption)
+            .replace("\\", "")
+            .replace("\N{NO-BREAK SPACE}", " ")
+        )
 
     joined = "Joined: 1 incident of one tool counted with another tool's"
     assert joined in captions("definitions")

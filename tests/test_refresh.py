@@ -327,7 +327,7 @@ def test_the_published_file_stays_until_a_rebuild_is_done(tmp_path: Path, monkey
     data = several(tmp_path)
     before = exports.content(data / "incidents.duckdb")
     published = publish.published(data)
-    monkeypatch.setattr(refresh.catalog, "run_facts", lambda _: (_ for _ in ()).throw(duckdb.IOException("no space")))
+    monkeypatch.setattr(refresh.catalog, "run_facts", lambda *_: (_ for _ in ()).throw(duckdb.IOException("no space")))
     with pytest.raises(RefreshError, match="the store could not be rebuilt: no space"):
         refresh.rebuild(data)
     monkeypatch.undo()

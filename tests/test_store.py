@@ -124,7 +124,7 @@ class Loader:
         self.folder = folder
         self.count = 0
 
-    def facts(self, pieces: list[list[str]]) -> dict[str, list[tuple[Any, ...]]]:
+    def facts(self, pieces: list[list[str]], at_once: int = 1000) -> dict[str, list[tuple[Any, ...]]]:
         self.count += 1
         folder = self.folder / f"{self.count}"
         folder.mkdir()
@@ -139,7 +139,7 @@ class Loader:
             con.execute("create or replace temp table changed (source varchar, incident_id varchar)")
             if entry.key not in store.inputs(con):
                 refresh.read_entry(con, entry, refresh.Report("desk", entry.fetched_at))
-                catalog.run_facts(con)
+                catalog.run_facts(con, at_once)
             con.execute("commit")
         found = {
             table: con.execute(f"select * from {table} order by all").fetchall()
@@ -165,7 +165,7 @@ def test_pieces_in_any_order_overlapping_or_twice_give_the_same_incidents(
     pieces = [chance.sample(piece, len(piece)) for piece in pieces if piece]
     pieces.append(chance.choice(pieces))
     chance.shuffle(pieces)
-    assert loader.facts(pieces) == loader.facts([history])
+    assert loader.facts(pieces, at_once=chance.choice([1, 2, 1000])) == loader.facts([history])
 
 
 AUDIT = "documentkey,fieldname,oldvalue,newvalue,user,sys_created_on,sys_id"

@@ -5,7 +5,13 @@ select
     source,
     incident_id,
     row_number() over () as key
-from (select distinct source, incident_id from places);
+from (
+    select distinct
+        source,
+        incident_id
+    from divided
+    where slice = getvariable('slice')
+);
 
 create or replace temp table current_versions as
 select
@@ -15,15 +21,13 @@ from store.versions as versions
 join (
     select
         keys.key,
-        places.place
-    from places
+        divided.place
+    from divided
     join keys
-        on places.source = keys.source
-        and places.incident_id = keys.incident_id
+        on divided.source = keys.source
+        and divided.incident_id = keys.incident_id
 ) as numbered
     on versions.rowid = numbered.place;
-
-drop table places;
 
 -- Of an incident's two newest versions, with and without a version number, the older one does not count.
 delete from current_versions as versions

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import exports
@@ -299,3 +299,26 @@ def test_a_bad_configuration_stops_before_anything_is_done(
     assert said in complaint
     assert "a-token-itself" not in complaint
     assert house.published() == before
+
+
+def test_a_pull_that_needs_more_memory_than_it_was_given_gets_it_and_is_not_pulled_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(5):
+        house.tool.passes(hours=1)
+        house.tool.change()
+    finish, limits = refresh._finish, []
+
+    def short(con: duckdb.DuckDBPyConnection, *told: Any) -> int:
+        limits.append(con.execute("select current_setting('memory_limit')").fetchall()[0][0])
+        if len(limits) == 1:
+            raise duckdb.OutOfMemoryException("could not allocate a block")
+        return finish(con, *told)
+
+    monkeypatch.setattr(refresh, "_finish", short)
+    assert house.refresh("--source", "paging") == 0
+    assert limits == ["143.0 MiB", "1.3 GiB"]
+    assert house.published()[0] == "incidents-2.duckdb"
+    said = capsys.readouterr().err
+    assert "that takes more memory: beginning again with what has been pulled" in said
+    assert said.count("paging: log_entries: page 1,") == 1
