@@ -31,6 +31,8 @@ ROOM_FOR_LIMITS = 1.5
 """A scale makes room for limits up to so many times the greatest value."""
 MOST_NOTES, NOTE_ROOM = 3, 130
 """Names of known changes that stand below each other, and the pixels that one may take; the tooltip has all of it."""
+MOST_BANDS = 3
+"""Lines of one picture that have bands."""
 LABEL_ROOM = 92
 """Pixels that a name at the end of a line may take."""
 
@@ -439,20 +441,25 @@ def trend(
     bars: bool = False,
     notes: Sequence[Note] = (),
     goals: Sequence[Goal] = (),
+    beside: Sequence[Point] = (),
 ) -> alt.LayerChart:
-    """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade."""
+    """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade.
+
+    Points `beside` are of charts that stand beside it, on the same scale.
+    """
     tints = tints or {}
     points = series[0].points
-    everything = [point for line in series for point in line.points]
+    everything = [*(point for line in series for point in line.points), *beside]
     known = [point.value for point in everything if point.value is not None]
-    reached = [*([] if bars else _reached(everything)), *(goal.value for goal in goals)]
+    reached = [*([] if bars or len(series) > MOST_BANDS else _reached(everything)), *(goal.value for goal in goals)]
     vertical = scale([*(known if log else _heights(everything)), *reached], unit, log)
     x = time_axis(points)
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     layers = _band_layers(points, colours, x)
     for at, line in enumerate(series):
         tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
-        layers += [] if bars else _sure(line, vertical, tint, x, y)
+        # More bands than that are a fog; the tooltip has the limits.
+        layers += [] if bars or len(series) > MOST_BANDS else _sure(line, vertical, tint, x, y)
         layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours)
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
@@ -703,8 +710,13 @@ def _hover(series: Sequence[Series], unit: Unit, x: TimeAxis, click: bool, notes
         )
     )
     if click:
-        chart = chart.add_params(alt.selection_point(name="picked", fields=["since"], on="click", clear="dblclick"))
+        chart = chart.add_params(picking("since"))
     return chart
+
+
+def picking(*fields: str) -> alt.Parameter:
+    """Give the selection by which a mark that is clicked is known."""
+    return alt.selection_point(name="picked", fields=list(fields), on="click", clear="dblclick")
 
 
 def _told(point: Point, unit: Unit) -> str:
@@ -736,6 +748,10 @@ class Bar(NamedTuple):
     n: int
     low: float | None = None
     high: float | None = None
+    key: str = ""
+    """What it goes by where it is clicked."""
+    before: float | None = None
+    """What it is set against."""
 
 
 def ranked(bars: Iterable[Bar], most: int = MOST_BARS, few_last: bool = False) -> tuple[list[Bar], int]:
@@ -744,11 +760,28 @@ def ranked(bars: Iterable[Bar], most: int = MOST_BARS, few_last: bool = False) -
     return ordered[:most], max(0, len(ordered) - most)
 
 
-def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float | None = None) -> Any:
-    """Draw one bar for each member of a dimension, in the order given; `mark` is a line for the whole."""
+def reach_of(bars: Sequence[Bar]) -> list[float]:
+    """Say how far each bar and its limits go: a wide interval may leave the picture, not flatten the bars."""
     top = ROOM_FOR_LIMITS * max((bar.value for bar in bars), default=1.0)
-    reach = {bar.name: max(bar.value, min(bar.high or 0.0, top)) for bar in bars}
-    vertical = scale([*reach.values(), *([mark] if mark is not None else [])], unit)
+    return [max(bar.value, bar.before or 0.0, min(bar.high or 0.0, top)) for bar in bars]
+
+
+def by_member(
+    bars: Sequence[Bar],
+    unit: Unit,
+    colours: Palette,
+    *,
+    mark: float | None = None,
+    against: str = "",
+    click: bool = False,
+    beside: Sequence[Bar] = (),
+) -> Any:
+    """Draw one bar for each member of a dimension, in the order given; `mark` is a line for the whole.
+
+    A tick says where a member lies in what it is set `against`. Bars `beside` are of charts on the same scale.
+    """
+    reach = dict(zip((bar.name for bar in bars), reach_of(bars), strict=True))
+    vertical = scale([*reach.values(), *reach_of(beside), *([mark] if mark is not None else [])], unit)
     order = [bar.name for bar in bars]
     rows = [
         {
@@ -761,6 +794,15 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
             "between": unit.between(bar.value, bar.low, bar.high) or "none",
             "n": words.number(bar.n),
             "few": bar.n < FEW and unit.kind != "count",
+            **({"key": bar.key, "click": "to filter, again to see the incidents"} if click else {}),
+            **(
+                {
+                    "before": None if bar.before is None else bar.before / vertical.divisor,
+                    "said": "no value" if bar.before is None else unit.say(bar.before),
+                }
+                if against
+                else {}
+            ),
         }
         for bar in bars
     ]
@@ -772,6 +814,8 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
             alt.Tooltip("label:N", title=unit.title),
             *([alt.Tooltip("between:N", title="95 % interval")] if limited else []),
             alt.Tooltip("n:N", title="n"),
+            *([alt.Tooltip("said:N", title=against)] if against else []),
+            *([alt.Tooltip("click:N", title="Click")] if click else []),
         ],
     )
     across = alt.Scale(domain=[0, vertical.domain[1] * 1.22], nice=False)
@@ -792,6 +836,15 @@ def by_member(bars: Sequence[Bar], unit: Unit, colours: Palette, *, mark: float 
     if limited:
         between = base.mark_rule(color=colours.ink, strokeWidth=1.2).transform_filter("isValid(datum.low)")
         layers.insert(1, between.encode(x=alt.X("low:Q", scale=across, axis=None), x2=alt.X2("end:Q")))
+    if against:
+        tick = base.mark_tick(color=colours.ink, thickness=2.5, bandSize=16, orient="vertical")
+        layers.append(
+            tick.transform_filter("isValid(datum.before)").encode(x=alt.X("before:Q", scale=across, axis=None))
+        )
+    if click:
+        # The whole row answers to the pointer, not only the bar, which may be short.
+        row = base.mark_bar(opacity=0, height={"band": 1}).encode(x=alt.XValue("width"), x2=alt.X2Value(0))
+        layers.append(row.add_params(picking("key")))
     if mark is not None:
         rule = alt.Chart(data([{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
         layers.insert(0, rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
@@ -898,73 +951,243 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
 
 
 class Bin(NamedTuple):
-    """One class of a distribution of durations, in hours."""
+    """One class of a distribution, in hours or numbers; without an end, None."""
 
     low: float
-    high: float
+    high: float | None
     n: int
 
 
-def distribution(bins: Sequence[Bin], marks: Sequence[tuple[str, float]], colours: Palette, height: int = 260) -> Any:
-    """Draw how durations are spread, on a log scale with ticks that people know."""
-    # A log scale has no zero: the class that begins there is drawn from a decade's quarter below its end.
-    named = [f"{words.duration(one.low)} to {words.duration(one.high)}" for one in bins]
+class Reach(NamedTuple):
+    """What the axes of distributions that stand side by side share: from, to, and the greatest share of a class."""
+
+    low: float
+    high: float
+    share: float
+
+    @classmethod
+    def of(cls, all_of_them: Iterable[Sequence[Bin]], kind: str) -> Reach:
+        """Reach over all of them."""
+        whole = [(bins, sum(one.n for one in bins) or 1) for bins in all_of_them]
+        ends = [_ended(one, kind == "hours") for bins, _ in whole for one in bins]
+        share = max(one.n / total for bins, total in whole for one in bins)
+        return cls(min(low for low, _ in ends), max(high for _, high in ends), share)
+
+
+def distribution(
+    bins: Sequence[Bin],
+    marks: Sequence[tuple[str, float]],
+    colours: Palette,
+    height: int = 260,
+    *,
+    kind: str = "hours",
+    before: Sequence[Bin] = (),
+    against: str = "",
+    reach: Reach | None = None,
+    click: bool = False,
+) -> Any:
+    """Draw how durations or numbers are spread: durations on a log scale with ticks that people know.
+
+    What it is set `against` is an outline of as many incidents. With a `reach` the columns are shares, on axes that are
+    shared.
+    """
+    is_time = kind == "hours"
+    ends = [_ended(one, is_time) for one in (*bins, *before)]
+    domain = [min(low for low, _ in ends), max(high for _, high in ends)]
+    if reach:
+        domain = [min(domain[0], reach.low), max(domain[1], reach.high)]
     ticks: tuple[tuple[float, str], ...] = _TICKS
-    if bins[0].low == 0:
-        named[0] = f"under {words.duration(bins[0].high)}"
-        bins = [bins[0]._replace(low=bins[0].high / 10**0.25), *bins[1:]]
-        ticks = ((bins[0].low, "0"), *(tick for tick in _TICKS if tick[0] > bins[0].high))
-    domain = [bins[0].low, bins[-1].high]
-    x_scale = alt.Scale(type="log", domain=domain, nice=False)
-    x = alt.X("low:Q", scale=x_scale, axis=_log_axis(ticks=ticks))
+    if is_time and any(one.low == 0 for one in (*bins, *before)):
+        ticks = ((domain[0], "0"), *(tick for tick in _TICKS if tick[0] > domain[0] * 10**0.25))
+    x_scale = alt.Scale(type="log" if is_time else "linear", domain=domain, nice=False)
+    axis = _log_axis(ticks=ticks) if is_time else alt.Axis(title=None, tickMinStep=1, format="d")
+    x = alt.X("low:Q", scale=x_scale, axis=axis)
     total = sum(one.n for one in bins) or 1
+    size = 1 / total if reach else 1.0
     rows = [
         {
-            "low": one.low,
-            "high": one.high,
-            "v": one.n,
+            "low": low,
+            "high": high,
+            "v": one.n * size,
             "zero": 0,
-            "range": name,
+            "range": _class_name(one, is_time),
             "count": words.number(one.n),
             "share": words.share(one.n / total),
+            **({"adds": f"{one.low!r}:{'' if one.high is None else repr(one.high)}"} if click else {}),
+            **({"click": "to see the incidents"} if click else {}),
         }
-        for one, name in zip(bins, named, strict=True)
+        for one, (low, high) in zip(bins, ends, strict=False)
     ]
-    vertical = scale([float(one.n) for one in bins], Unit("count", "incidents"))
+    # An outline has as many incidents as the columns, or its height would say only that the periods differ in size.
+    same = size * total / (sum(one.n for one in before) or 1)
+    heights = [*(one.n * size for one in bins), *(one.n * same for one in before), reach.share if reach else 0.0]
+    vertical = scale(heights, Unit("share", "share of incidents") if reach else Unit("count", "incidents"))
+    y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     columns = (
         alt.Chart(data(rows))
         .mark_rect(color=colours.accent, stroke=colours.paper, strokeWidth=1)
         .encode(
             x=x,
             x2=alt.X2("high:Q"),
-            y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis),
+            y=y,
             y2=alt.Y2("zero:Q"),
             tooltip=[
-                alt.Tooltip("range:N", title="Took"),
+                alt.Tooltip("range:N", title="Took" if is_time else "Number"),
                 alt.Tooltip("count:N", title="Incidents"),
                 alt.Tooltip("share:N", title="Share"),
+                *([alt.Tooltip("click:N", title="Click")] if click else []),
             ],
         )
     )
-    layers: list[Any] = [columns]
+    layers: list[Any] = [columns.add_params(picking("adds")) if click else columns]
+    if before:
+        steps = [
+            {"low": low, "high": high, "v": one.n * same}
+            for one, (low, high) in zip(before, ends[len(bins) :], strict=True)
+        ]
+        outline = alt.Chart(data(steps)).mark_rule(color=colours.ink, strokeWidth=2)
+        layers.append(outline.encode(x=x, x2=alt.X2("high:Q"), y=y))
     for at, (name, value) in enumerate(marks):
-        rule = alt.Chart(
-            data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {words.duration(value)}"}])
-        )
+        said = words.duration(value) if is_time else words.number(value)
+        rule = alt.Chart(data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {said}"}]))
         layers.append(rule.mark_rule(color=colours.ink, strokeDash=[3, 3]).encode(x=x))
+        is_right = is_time and value > (domain[0] * domain[1]) ** 0.5
         layers.append(
             rule.mark_text(
                 **_text(
                     colours,
-                    align="left",
+                    align="right" if is_right else "left",
                     baseline="bottom",
-                    dx=3,
+                    dx=-3 if is_right else 3,
                     dy=-2 - 13 * (at % 2),
                     color=colours.ink,
                 )
             ).encode(x=x, y=alt.value(0), text=alt.Text("label:N"))
         )
     return dressed(alt.layer(*layers), colours, height)
+
+
+def _ended(one: Bin, is_time: bool) -> tuple[float, float]:
+    """Say from where to where a class is drawn."""
+    if not is_time:
+        return one.low - 0.5, one.low + 0.5
+    high = one.high or one.low
+    # A log scale has no zero: the class that begins there is drawn from a decade's quarter below its end.
+    return one.low or high / 10**0.25, high
+
+
+def _class_name(one: Bin, is_time: bool) -> str:
+    if not is_time:
+        return f"{words.number(one.low)}{' and more' if one.high is None else ''}"
+    high = words.duration(one.high or one.low)
+    return f"{words.duration(one.low)} to {high}" if one.low else f"under {high}"
+
+
+class Field(NamedTuple):
+    """One field of a heat map: the names of its row and column, its value if it has one, and what it goes by."""
+
+    row: str
+    column: str
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    keys: tuple[str, str] = ("", "")
+    before: float | None = None
+
+
+MOST_LABELLED = 10
+"""Columns up to which the fields of a heat map carry their values."""
+
+
+def matrix(
+    fields: Sequence[Field],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    unit: Unit,
+    colours: Palette,
+    *,
+    against: str = "",
+) -> Any:
+    """Draw a value for each pair of members in one hue with its scale shown; of hardly any a field has a dot, or its value without a tint."""
+    settled = [one.value for one in fields if one.value is not None and (one.n >= FEW or unit.kind == "count")]
+    name = words.scale_of(max(settled, default=1.0)) if unit.kind == "hours" else ""
+    divisor = words.hours_of(name) if name else 1.0
+    title = f"{unit.title}, {words.LONG_UNITS[name]}" if name else unit.title
+    top = max(settled, default=1.0) / divisor
+    told = [
+        {
+            "row": one.row,
+            "column": one.column,
+            "v": None if one.value is None or (one.n < FEW and unit.kind != "count") else one.value / divisor,
+            "label": "" if one.value is None else unit.say(one.value),
+            "between": "" if one.value is None else unit.between(one.value, one.low, one.high) or "none",
+            "n": words.number(one.n),
+            "row_key": one.keys[0],
+            "column_key": one.keys[1],
+            "click": "to filter, again to see the incidents",
+            "is_dark": one.value is not None and one.value / divisor > 0.55 * top,
+            **({"said": "no value" if one.before is None else unit.say(one.before)} if against else {}),
+        }
+        for one in fields
+        if one.value is not None
+    ]
+    is_wide = len(columns) > MOST_LABELLED
+    x_axis = alt.Axis(
+        title=None, labelAngle=0 if is_wide else -40, ticks=False, domain=False, labelLimit=110, labelOverlap=is_wide
+    )
+    base = alt.Chart(data(told)).encode(
+        x=alt.X("column:N", sort=list(columns), scale=alt.Scale(domain=list(columns)), axis=x_axis),
+        y=alt.Y(
+            "row:N",
+            sort=list(rows),
+            scale=alt.Scale(domain=list(rows)),
+            axis=alt.Axis(title=None, grid=False, labelLimit=130, labelColor=colours.ink),
+        ),
+    )
+    has_limits = any(one.low is not None for one in fields)
+    drawn = base.mark_rect(stroke=colours.paper, strokeWidth=1).encode(
+        color=alt.Color(
+            "v:Q",
+            scale=alt.Scale(range=[colours.panel, colours.accent], domain=[0, top], interpolate="rgb"),
+            legend=alt.Legend(
+                title=title,
+                orient="top",
+                direction="horizontal",
+                gradientLength=140,
+                gradientThickness=8,
+                titleFontWeight="normal",
+                titleColor=colours.muted,
+                labelColor=colours.muted,
+                tickCount=3,
+                titleLimit=300,
+                format="~%" if unit.kind == "share" else ",~r",
+            ),
+        ),
+    )
+    over = base.mark_rect(opacity=0).encode(
+        tooltip=[
+            alt.Tooltip("row:N", title="Row"),
+            alt.Tooltip("column:N", title="Column"),
+            alt.Tooltip("label:N", title=unit.title),
+            *([alt.Tooltip("between:N", title="95 % interval")] if has_limits else []),
+            alt.Tooltip("n:N", title="n"),
+            *([alt.Tooltip("said:N", title=against)] if against else []),
+            alt.Tooltip("click:N", title="Click"),
+        ],
+    )
+    layers: list[Any] = [drawn.transform_filter("isValid(datum.v)")]
+    if is_wide:
+        few = base.mark_point(filled=True, color=colours.others, size=10, opacity=1)
+        layers.append(few.transform_filter("!isValid(datum.v)"))
+    else:
+        text = base.mark_text(**_text(colours, fontSize=11))
+        tint = alt.ColorValue(
+            colours.ink, condition=[when("!isValid(datum.v)", colours.muted), when("datum.is_dark", colours.paper)]
+        )
+        layers.append(text.encode(text=alt.Text("label:N"), color=tint))
+    layers.append(over.add_params(picking("row_key", "column_key")))
+    return dressed(alt.layer(*layers), colours, max(140, 28 * len(rows) + (70 if is_wide else 120)))
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -156,7 +156,7 @@ def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Fi
         f"n {words.number(total)} · {here.span} · log scale",
         chart,
         f"Spread of {words.number(total)} durations: most often between {words.duration(fullest.low)} and "
-        f"{words.duration(fullest.high)}{said}.",
+        f"{words.duration(fullest.high or fullest.low)}{said}.",
         rows=lambda: pl.DataFrame(
             {"From (hours)": [one.low_hours for one in found], "To (hours)": [one.high_hours for one in found]}
             | {"Incidents": [one.count for one in found]}

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from dashboard import words
+from dashboard import periods, words
 
 PERIODS = {
     "4w": "last 4 weeks",
     "12w": "last 12 weeks",
     "26w": "last 26 weeks",
     "12m": "last 12 months",
+    "quarter": "last quarter",
     "all": "everything",
     "days": "days of your choice",
 }
@@ -55,13 +56,18 @@ class Choice(NamedTuple):
 
 
 def range_of(period: str, last: date) -> tuple[date, date]:
-    """Give the whole weeks or months up to a day that a period means; "everything" begins long ago.
+    """Give the whole weeks, months or quarter up to a day that a period means; "everything" begins long ago.
 
     >>> range_of("4w", date(2026, 3, 11))
     (datetime.date(2026, 2, 9), datetime.date(2026, 3, 8))
     >>> range_of("12m", date(2026, 3, 11))
     (datetime.date(2025, 3, 1), datetime.date(2026, 2, 28))
+    >>> range_of("quarter", date(2026, 3, 11))
+    (datetime.date(2025, 10, 1), datetime.date(2025, 12, 31))
     """
+    if period == "quarter":
+        until = periods.start(last + DAY, "quarter") - DAY
+        return periods.start(until, "quarter"), until
     if period == "12m":
         until = (last + DAY).replace(day=1) - DAY
         return (until + DAY).replace(year=until.year - 1 if until.month < 12 else until.year), until

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, NamedTuple
@@ -178,6 +178,23 @@ def _under_title(figure: charts.Figure) -> None:
     part = record.Picture(figure)
     record.note(part)
     takeaway.offer(part, words.plain(figure.subtitle))
+
+
+def clickable(figure: charts.Figure, key: str, clicked: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Set a picture of which each mark can be clicked, its question above it.
+
+    What was picked is handed over before the page is drawn anew.
+    """
+    _under_title(figure)
+
+    def handed_over() -> None:
+        picked = st.session_state[key].selection.get("picked")
+        if picked:
+            clicked(picked)
+
+    st.vega_lite_chart(
+        spec=charts.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select=handed_over
+    )
 
 
 def draw(chart: Any, alt: str) -> None:

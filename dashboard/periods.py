@@ -157,9 +157,12 @@ def _said(day: date) -> str:
     return day.isoformat()
 
 
-def compared(since: date, until: date, extents: Sequence[Extent], kpi: str, counted_at: str) -> Comparison:
+def compared(
+    since: date, until: date, extents: Sequence[Extent], kpi: str, counted_at: str, against: str = "before"
+) -> Comparison:
     """Choose the days to compare a range with: the same calendar months before, else as many days, weekday for weekday.
 
+    Against the `year` before they are the same months of it, else the days 52 weeks before, or as many more as it takes.
     A range that still runs, or whose last days are not ripe, is compared to date: up to the last day that all sources
     in it cover.
     """
@@ -173,7 +176,7 @@ def compared(since: date, until: date, extents: Sequence[Extent], kpi: str, coun
         reason = UNRIPE if complete >= since else "nothing in this period is complete yet"
         return Comparison(since, until, since, until, "", is_to_date, reason)
     until = min(until, last_day)
-    before_since, before_until, words = _before(since, until)
+    before_since, before_until, words = (_year_before if against == "year" else _before)(since, until)
     if is_to_date:
         words = f"to {_said(until)}, {words}"
     reason = _why_not(before_since, until, _concerned(extents, before_since, until, counted_at), counted_at)
@@ -191,6 +194,8 @@ def _before(since: date, until: date) -> tuple[date, date, str]:
     if since.day == 1 and (until + DAY).day == 1:
         months = (until.year - since.year) * 12 + until.month - since.month + 1
         before = _months_on(since, -months)
+        if months == 3 and since.month % 3 == 1:
+            return before, since - DAY, "on the quarter before"
         return before, since - DAY, "on the month before" if months == 1 else f"on the {months} months before"
     days = (until - since).days + 1
     shift = timedelta(days=-(-days // 7) * 7)
@@ -200,6 +205,16 @@ def _before(since: date, until: date) -> tuple[date, date, str]:
     else:
         words = "on the same weekday before" if days == 1 else f"on the {days} matching days before"
     return since - shift, until - shift, words
+
+
+def _year_before(since: date, until: date) -> tuple[date, date, str]:
+    years = -(-((until - since).days + 1) // 366)
+    ago = "a year before" if years == 1 else f"{years} years before"
+    if since.day == 1 and (until + DAY).day == 1:
+        ends = _months_on((until + DAY), -12 * years) - DAY
+        return _months_on(since, -12 * years), ends, f"on the same months {ago}"
+    shift = timedelta(days=364 if years == 1 else -(-365 * years // 7) * 7)
+    return since - shift, until - shift, f"on the same days {ago}"
 
 
 def _why_not(before_since: date, until: date, concerned: Sequence[Extent], counted_at: str) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -30,6 +30,10 @@ warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning
 SQL = Path(__file__).parent / "sql"
 LINK = "incidents.duckdb"
 MANY_VALUED = ("services", "tags")
+MOMENTS = {"opened_weekday": "isodow", "opened_hour": "hour"}
+"""What one can group and filter by though no column has it: the opening's place in the week, in the reporting zone."""
+OTHERS = "\N{HORIZONTAL ELLIPSIS}"
+"""The members of a column that are told together; no member of that name exists by accident."""
 DURATIONS = {
     "resolved_at": "seconds_to_resolve",
     "acknowledged_at": "seconds_to_acknowledge",
@@ -59,10 +63,13 @@ class Scope:
     since: date | None = None
     until: date | None = None
     where: tuple[tuple[str, tuple[str | None, ...]], ...] = ()
+    told: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Columns of which only these members, and those without one, are told apart where one groups by them; the rest
+    are one together, OTHERS."""
 
     def within(self, since: date | None, until: date | None) -> Scope:
         """Give the same filters on other days."""
-        return Scope(since, until, self.where)
+        return Scope(since, until, self.where, self.told)
 
 
 class Kpi(NamedTuple):
@@ -213,6 +220,11 @@ class Warehouse:
         """The targets of the configuration."""
         return self.stored("targets")
 
+    @cached_property
+    def saved_views(self) -> pl.DataFrame:
+        """The views that the configuration names."""
+        return self.stored("saved_views")
+
     @property
     def first_day(self) -> date | None:
         """Day of the first opening; None in an empty warehouse."""
@@ -297,8 +309,24 @@ def column(warehouse: Warehouse, fact: str, name: str) -> str:
         if type_ not in ("JSON", "TIMESTAMP", "DOUBLE", "BIGINT")
     }
     if name not in types:
-        raise QueryError(f"column '{name}' is not one of {', '.join(sorted(types))}{_nearest(name, types)}")
+        known = sorted([*types, *MOMENTS])
+        raise QueryError(f"column '{name}' is not one of {', '.join(known)}{_nearest(name, known)}")
     return f'"{name}"'
+
+
+class _Read(NamedTuple):
+    """How a dimension is read from a row `i`, its type, and the values that reading binds."""
+
+    text: str
+    type: str
+    values: dict[str, Any]
+
+
+def _read(warehouse: Warehouse, fact: str, name: str) -> _Read:
+    if name in MOMENTS:
+        text = f"{MOMENTS[name]}(i.opened_at at time zone 'UTC' at time zone $zone)"
+        return _Read(text, "BIGINT", {"zone": warehouse.zone})
+    return _Read(f"i.{column(warehouse, fact, name)}", warehouse.columns[fact][name], {})
 
 
 def _nearest(name: str, choices: Iterable[str]) -> str:
@@ -326,15 +354,14 @@ def condition(
     warehouse: Warehouse, name: str, alternatives: Sequence[str | None], mark: str, fact: str = "incidents"
 ) -> _Filter:
     """Compose the test that a row `i` of a fact has one of some values in a column; `mark` begins the names of what is bound."""
-    quoted = f"i.{column(warehouse, fact, name)}"
-    type_ = warehouse.columns[fact][name]
+    quoted, type_, bound = _read(warehouse, fact, name)
     known = {f"{mark}_{at}": value for at, value in enumerate(alternatives) if value is not None}
     # A word that is no number matches no number: it is not an error to ask for it.
     marks = ", ".join(f"try_cast(${key} as {type_.removesuffix('[]')})" for key in known)
     found = [] if None not in alternatives else [f"{quoted} is null"]
     if known:
         found.append(f"list_has_any({quoted}, [{marks}])" if type_.endswith("[]") else f"{quoted} in ({marks})")
-    return _Filter(" or ".join(found) or "false", dict(known))
+    return _Filter(" or ".join(found) or "false", {**known, **bound})
 
 
 def unmatched(warehouse: Warehouse, scope: Scope) -> list[str]:
@@ -420,23 +447,45 @@ def _answers(
 
 
 class _Keys(NamedTuple):
-    """What rows are grouped by: how each key is read from a row `i`, and the joins that open many-valued ones."""
+    """What rows are grouped by: how keys are read from a row `i`, their types, joins that open many-valued ones, values bound."""
 
     read: list[str]
+    types: list[str]
     joins: str
+    values: dict[str, Any]
 
 
-def _keys(warehouse: Warehouse, fact: str, by: Sequence[str]) -> _Keys:
-    read, joins = [], []
+def _keys(warehouse: Warehouse, fact: str, by: Sequence[str], scope: Scope) -> _Keys:
+    read, types, joins, told = [], [], [], dict(scope.told)
+    values: dict[str, Any] = {}
     for place, name in enumerate(by):
-        quoted = f"i.{column(warehouse, fact, name)}"
-        if warehouse.columns[fact][name].endswith("[]"):
-            # An incident without any is a group of its own; one that names the same twice counts once.
-            members = f"coalesce(nullif(list_distinct({quoted}), []), [null])"
+        quoted, type_, bound = _read(warehouse, fact, name)
+        values |= bound
+        if name in told:
+            values |= {f"told_{place}_{at}": member for at, member in enumerate(told[name])}
+        apart = _told_apart(place, len(told[name])) if name in told else str
+        if type_.endswith("[]"):
+            # An incident without any is a group of its own; one that names the same twice, or two of the rest, counts once.
+            many = f"list_transform({quoted}, lambda member: {apart('member')})" if name in told else quoted
+            members = f"coalesce(nullif(list_distinct({many}), []), [null])"
             joins.append(f"cross join unnest({members}) as many_{place}(member)")
             quoted = f"many_{place}.member"
+        else:
+            quoted = apart(quoted)
         read.append(f"{quoted} as key_{place}")
-    return _Keys(read, " ".join(joins))
+        types.append("varchar" if name in told else type_.removesuffix("[]"))
+    return _Keys(read, types, " ".join(joins), values)
+
+
+def _told_apart(place: int, count: int) -> Callable[[str], str]:
+    """Compose what a member is called where only some of its column are told apart."""
+    marks = ", ".join(f"$told_{place}_{at}" for at in range(count))
+
+    def called(member: str) -> str:
+        known = f"{member}::varchar in ({marks}) or " if marks else ""
+        return f"case when {known}{member} is null then {member}::varchar else '{OTHERS}' end"
+
+    return called
 
 
 def needed(warehouse: Warehouse, members: Sequence[Kpi]) -> list[str]:
@@ -495,13 +544,13 @@ def _flow_rows(
 ) -> _Filter:
     """Compose the rows that KPIs over incidents count, with their keys and periods and no column more than is read."""
     counted_on = members[0].counted_on
-    keys = _keys(warehouse, "incidents", by)
+    keys = _keys(warehouse, "incidents", by, scope)
     within, filtered = _counted_within(counted_on, scope, parts), _filter(warehouse, "incidents", scope)
     period = _period(counted_on, grain, parts)
     read = [*keys.read, *([period] if period else []), f"i.{counted_on} as counted_day"]
     read += [f"i.{name}" for name in needed(warehouse, members)]
     text = f"select {_lines(read)} from main.incidents as i {keys.joins} where {within.text} {filtered.text}"
-    return _Filter(text, {**within.values, **filtered.values})
+    return _Filter(text, {**within.values, **filtered.values, **keys.values})
 
 
 def _flow(
@@ -560,7 +609,7 @@ def _with_ranked(
     if not quantiles:
         return wide
     rows = _flow_rows(warehouse, quantiles, scope, by, grain, parts)
-    types = [warehouse.columns["incidents"][name].removesuffix("[]") for name in by] + ["date"] * ("period" in keys)
+    types = _keys(warehouse, "incidents", by, scope).types + ["date"] * ("period" in keys)
     text = evidence.ranked(rows.text, keys, types, quantiles, kept, wide.height)
     found = warehouse.frame(text, {**rows.values, **evidence.ranks(wide, keys, quantiles)})
     wide = wide.drop(name for name in found.columns if name not in keys)
@@ -721,7 +770,7 @@ def _spans(
         excluded: with the incidents that no KPI counts.
         on_days: without spans that lie between the wanted days, of which most do where these are few.
     """
-    filtered, keys = _filter(warehouse, "incident_days", scope), _keys(warehouse, "incident_days", by)
+    filtered, keys = _filter(warehouse, "incident_days", scope), _keys(warehouse, "incident_days", by, scope)
     bound = {
         "from_day": from_day or min((one.day for one in wanted), default=None),
         "to_day": max((one.day for one in wanted), default=None),
@@ -745,7 +794,7 @@ def _spans(
             for name in (f"day_{place}" for place in range(len(wanted)))
         )
         text = text.replace("-- and the days", f"and ({open_on})")
-    return _Filter(text, {**bound, **filtered.values})
+    return _Filter(text, {**bound, **filtered.values, **keys.values})
 
 
 def _grid(by: Sequence[str]) -> str:
@@ -898,19 +947,56 @@ def trend(
     warehouse: Warehouse, names: Sequence[str], scope: Scope, grain: str, limited: Sequence[str] = ()
 ) -> dict[str, list[Point]]:
     """Give KPIs by bucket, those in `limited` with limits; each bucket with its verdict: may it be compared, and if not, why."""
-    known = extents(warehouse, scope)
     found: dict[str, list[Point]] = {name: [] for name in names}
     limited = [name for name in limited if kpi(warehouse, name).has_limits]
-    for row in _answers(warehouse, names, scope, (), grain, (), limited).iter_rows(named=True):
-        one = kpi(warehouse, row["kpi"])
-        first = row["period"]
-        bucket = Bucket(first, periods.following(first, grain) - timedelta(days=1))
-        verdict = periods.judged(bucket, known, one.name, one.counted_at)
-        if verdict.status == "complete" and scope.since is not None and first < scope.since:
-            verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period begins within it")
-        if verdict.status == "complete" and scope.until is not None and bucket.until > scope.until:
-            verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period ends within it")
-        found[one.name].append(Point(verdict, row["value"], row["n"], row["low"], row["high"]))
+    rows = _answers(warehouse, names, scope, (), grain, (), limited)
+    for row, point in zip(rows.iter_rows(named=True), _judged(warehouse, rows, scope, grain), strict=True):
+        found[row["kpi"]].append(point)
+    return found
+
+
+def _judged(warehouse: Warehouse, rows: pl.DataFrame, scope: Scope, grain: str) -> Iterator[Point]:
+    """Give each row of an answer by bucket as a point with its bucket's verdict."""
+    known = extents(warehouse, scope)
+    verdicts: dict[tuple[str, date], Bucket] = {}
+    for row in rows.iter_rows(named=True):
+        one, first = kpi(warehouse, row["kpi"]), row["period"]
+        if (one.name, first) not in verdicts:
+            verdicts[one.name, first] = _verdict(one, first, grain, scope, known)
+        yield Point(verdicts[one.name, first], row["value"], row["n"], row["low"], row["high"])
+
+
+def _verdict(one: Kpi, first: date, grain: str, scope: Scope, known: Sequence[Extent]) -> Bucket:
+    bucket = Bucket(first, periods.following(first, grain) - timedelta(days=1))
+    verdict = periods.judged(bucket, known, one.name, one.counted_at)
+    if verdict.status == "complete" and scope.since is not None and first < scope.since:
+        verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period begins within it")
+    if verdict.status == "complete" and scope.until is not None and bucket.until > scope.until:
+        verdict = Bucket(bucket.since, bucket.until, "partial", "the chosen period ends within it")
+    return verdict
+
+
+Members = tuple[str | None, ...]
+"""A member of each of the columns that one groups by; None is an incident without one."""
+Bounds = tuple[float, float | None]
+"""What incidents add to a KPI, in its unit: from the first on, below the second."""
+
+
+def _members(row: dict[str, Any], by: Sequence[str]) -> Members:
+    # As DuckDB writes them: true, not True.
+    said = (row[name] for name in by)
+    return tuple(str(one).lower() if isinstance(one, bool) else None if one is None else str(one) for one in said)
+
+
+def trends(
+    warehouse: Warehouse, name: str, scope: Scope, grain: str, by: tuple[str, ...]
+) -> dict[Members, list[Point]]:
+    """Give a KPI by bucket for each member of some columns, with limits and verdicts."""
+    limited = [name] if kpi(warehouse, name).has_limits else []
+    rows = _answers(warehouse, [name], scope, by, grain, (), limited)
+    found: dict[Members, list[Point]] = {}
+    for row, point in zip(rows.iter_rows(named=True), _judged(warehouse, rows, scope, grain), strict=True):
+        found.setdefault(_members(row, by), []).append(point)
     return found
 
 
@@ -968,14 +1054,20 @@ class Change(NamedTuple):
         return (self.difference < 0) == (self.kpi.better == "lower")
 
 
-def changes(warehouse: Warehouse, names: Sequence[str], scope: Scope, *, limits: bool = True) -> dict[str, Change]:
-    """Compare KPIs of a scope with the comparable days before it; without `limits` nothing says how sure that is."""
+def changes(
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, *, limits: bool = True, against: str = "before"
+) -> dict[str, Change]:
+    """Compare KPIs of a scope with the comparable days before it, or with those of the `year` before.
+
+    Without `limits` nothing says how sure that is.
+    """
     reach = _range(warehouse, scope)
     if reach is None:
         return {}
     known = extents(warehouse, scope)
     comparisons = {
-        name: periods.compared(*reach, known, name, kpi(warehouse, name).counted_at) for name in dict.fromkeys(names)
+        name: periods.compared(*reach, known, name, kpi(warehouse, name).counted_at, against)
+        for name in dict.fromkeys(names)
     }
     # A stock is taken on complete days only: one that is still running adds nothing to ask for.
     complete = (reach[0], min(reach[1], warehouse.last_day or reach[1]))
@@ -1014,12 +1106,12 @@ def _pairs(
     return {(name, since): nothing[name] for name in names for since, _ in parts} | found
 
 
-def comparison(warehouse: Warehouse, name: str, scope: Scope) -> Comparison | None:
+def comparison(warehouse: Warehouse, name: str, scope: Scope, against: str = "before") -> Comparison | None:
     """Choose the days that a KPI of a scope is compared with; None in an empty range."""
     reach = _range(warehouse, scope)
     if reach is None:
         return None
-    return periods.compared(*reach, extents(warehouse, scope), name, kpi(warehouse, name).counted_at)
+    return periods.compared(*reach, extents(warehouse, scope), name, kpi(warehouse, name).counted_at, against)
 
 
 def two_periods(
@@ -1049,17 +1141,27 @@ def by_member(
     warehouse: Warehouse, name: str, scope: Scope, by: str, compared: Comparison
 ) -> list[tuple[str | None, Number, Number]]:
     """Give a KPI by each member of a column, now and before, with what their difference is judged by."""
+    return [(member, *both) for (member,), both in sides(warehouse, name, scope, (by,), compared).items()]
+
+
+def numbers(warehouse: Warehouse, name: str, scope: Scope, by: tuple[str, ...]) -> dict[Members, Number]:
+    """Give a KPI by each member of some columns, with what a difference is judged by."""
+    frame = _answers(warehouse, [name], scope, by, None, (), [name])
+    return {_members(row, by): Number(*(row[part] for part in Number._fields)) for row in frame.iter_rows(named=True)}
+
+
+def sides(
+    warehouse: Warehouse, name: str, scope: Scope, by: tuple[str, ...], compared: Comparison
+) -> dict[Members, tuple[Number, Number]]:
+    """Give a KPI by each member of some columns, now and before, with what their difference is judged by."""
     parts = _two(compared)
-    frame = _answers(warehouse, [name], scope.within(None, None), (by,), None, parts, [name])
+    frame = _answers(warehouse, [name], scope.within(None, None), by, None, parts, [name])
     nothing = Number(0.0 if kpi(warehouse, name).is_count else None, 0)
-    found: dict[Any, dict[date, Number]] = {}
+    found: dict[Members, dict[date, Number]] = {}
     for row in frame.iter_rows(named=True):
-        found.setdefault(row[by], {})[row["period"]] = Number(*(row[part] for part in Number._fields))
+        found.setdefault(_members(row, by), {})[row["period"]] = Number(*(row[part] for part in Number._fields))
     (now, _), (before, _) = parts
-    return [
-        (None if member is None else str(member), sides.get(now, nothing), sides.get(before, nothing))
-        for member, sides in found.items()
-    ]
+    return {members: (both.get(now, nothing), both.get(before, nothing)) for members, both in found.items()}
 
 
 def _side_by_side(frame: pl.DataFrame, compared: Comparison) -> pl.DataFrame:
@@ -1190,6 +1292,133 @@ order by 1
     ]
 
 
+MOST_STEPS = 20
+"""Numbers that are counted one by one from 0; what is more is one class."""
+
+
+def has_spread(one: Kpi) -> bool:
+    """Say whether incidents add different amounts to a KPI: durations and numbers do, a share's ones and noughts do not."""
+    return one.fact == "incidents" and (one.statistic == "mean" or evidence.quantile(one) is not None)
+
+
+def spread(warehouse: Warehouse, name: str, scope: Scope, by: tuple[str, ...] = ()) -> pl.DataFrame:
+    """Spread of what incidents add to a KPI, for each member of some columns.
+
+    Returns:
+        The columns of `by`, `low` and `high` (no more in it) in the KPI's own unit, and `n`. Durations are in bins four
+        to a decade, of which the first begins at 0; numbers are classes of their own, the last one without an end.
+    """
+    one = kpi(warehouse, name)
+    if not has_spread(one):
+        raise QueryError(f"KPI '{name}' has no spread")
+    rows = _flow_rows(warehouse, [one], scope, by, None, ())
+    keys = [f"i.key_{place}" for place in range(len(by))]
+    each = f"kpi.{one.name}_each(i)"
+    is_time = one.unit == "hours"
+    place = (
+        f"case when {each} < 10 then -1 else floor(4 * log10({each} / 10)) end"
+        if is_time
+        else f"least({each}, {MOST_STEPS})"
+    )
+    query = f"""
+select
+    {_lines([*keys, f"({place})::integer as place", "count(*)::bigint as n"])}
+from (
+    {rows.text}
+) as i
+where {each} is not null
+group by
+    {_lines([*keys, "place"])}
+order by
+    {_lines([*keys, "place"])}
+"""
+    found = _named(warehouse.frame(query, rows.values), by)
+    at = pl.col("place").cast(pl.Float64)
+    low = pl.when(at >= 0).then(10 * 10.0 ** (at / 4) / 3600).otherwise(0.0) if is_time else at
+    high = 10 * 10.0 ** ((at + 1) / 4) / 3600 if is_time else pl.when(at < MOST_STEPS).then(at + 1)
+    return found.select(
+        *(pl.col(column_name).cast(pl.String) for column_name in by), low.alias("low"), high.alias("high"), "n"
+    )
+
+
+class Told(NamedTuple):
+    """The members of a column that are told apart, the most frequent first, and how many there are in all."""
+
+    members: tuple[str, ...]
+    known: int
+
+
+def most(warehouse: Warehouse, name: str, scope: Scope, by: str, limit: int) -> Told:
+    """Choose the members of a column with most of what a KPI counts; no more is read of the others than their number."""
+    one = kpi(warehouse, name)
+    if one.fact == "incident_days":
+        wanted = _wanted(warehouse, scope, None, ())
+        spans = _spans(warehouse, scope, wanted, by=(by,))
+        counted = f"(with {spans.text} select i.key_0, count(*) as n from spans as i group by i.key_0)"
+        values = spans.values
+    else:
+        rows = _flow_rows(warehouse, [one], scope, (by,), None, ())
+        counted = f"(select i.key_0, kpi.{one.name}_n(i) as n from ({rows.text}) as i group by i.key_0 having n > 0)"
+        values = rows.values
+    query = f"""
+select
+    counted.key_0::varchar as member,
+    count(*) over () as known
+from {counted} as counted
+where counted.key_0 is not null
+order by
+    counted.n desc,
+    counted.key_0
+limit {int(limit)}
+"""
+    found = warehouse.frame(query, values)
+    members = tuple(member for member in found["member"] if member != OTHERS)
+    return Told(members, found["known"][0] if found.height else 0)
+
+
+def filled(warehouse: Warehouse, names: Sequence[str]) -> list[str]:
+    """Choose the columns that any incident has a value in."""
+    there = {name: f'"{name}" is not null' for name in names}
+    there |= {name: f'len("{name}") > 0' for name in names if warehouse.columns["incidents"][name].endswith("[]")}
+    asked = [f'exists(select 1 from main.incidents where {test}) as "{name}"' for name, test in there.items()]
+    found = warehouse.frame(f"select {_lines(asked)}").row(0, named=True)
+    return [name for name in names if found[name]]
+
+
+def extremes(warehouse: Warehouse, name: str, scope: Scope, *, is_most: bool = True, limit: int = 5) -> pl.DataFrame:
+    """List the incidents that add most, or least, to a KPI: the columns of a list of incidents, and `adds` in its unit."""
+    one = kpi(warehouse, name)
+    rows = _flow_rows(warehouse, [one], scope, (), None, ())
+    order = "desc" if is_most else "asc"
+    each = f"kpi.{one.name}_each(i)"
+    query = f"""
+with heaviest as (
+    select
+        i.place,
+        ({each} / {"3600.0" if one.unit == "hours" else "1"})::double as adds
+    from (
+        {rows.text.replace("select ", "select i.rowid as place, ", 1)}
+    ) as i
+    where {each} is not null
+    order by
+        adds {order},
+        i.place
+    limit {int(limit)}
+)
+select
+    {_lines(_shown())},
+    heaviest.adds
+from main.incidents as i
+join heaviest
+    on i.rowid = heaviest.place
+order by
+    heaviest.adds {order},
+    i.source,
+    i.incident_id
+"""
+    return warehouse.frame(query, {**rows.values, "zone": warehouse.zone})
+
+
 INCIDENT_COLUMNS = (
     "source",
     "incident_id",
@@ -1233,15 +1462,17 @@ def incidents(
     descending: bool = True,
     limit: int = 50,
     offset: int = 0,
+    between: Bounds | None = None,
 ) -> Incidents:
     """List the incidents behind a number (`name`: a KPI), or all that were opened in the scope.
 
-    Stamps are in the reporting zone. `text` is a search as `searching` reads it; `found_in` then names where it was met.
+    With `between` those that add so much to the KPI, in its unit: from the first up to below the second. Stamps are in
+    the reporting zone. `text` is a search as `searching` reads it; `found_in` then names where it was met.
     """
     if sort not in INCIDENT_COLUMNS:
         raise QueryError(f"cannot sort by '{sort}'; choose one of {', '.join(INCIDENT_COLUMNS)}")
     one = kpi(warehouse, name) if name else None
-    chosen = _counted_rows(warehouse, one, scope) if one else _opened_rows(warehouse, scope)
+    chosen = _counted_rows(warehouse, one, scope, between) if one else _opened_rows(warehouse, scope)
     bound = dict(chosen.values)
     conditions = []
     if only_open:
@@ -1250,12 +1481,7 @@ def incidents(
     if search:
         conditions.append(f"and {search.condition}")
         bound |= search.values
-    shown = [
-        f"(i.{name} at time zone 'UTC' at time zone $zone)::timestamp as {name}"
-        if name.endswith("_at")
-        else f"i.{name}"
-        for name in INCIDENT_COLUMNS
-    ] + ([f"{search.found_in} as found_in"] if search else [])
+    shown = _shown() + ([f"{search.found_in} as found_in"] if search else [])
     order = f"order by i.{sort} {'desc' if descending else 'asc'} nulls last, i.source, i.incident_id"
     found = f"from main.incidents as i where {chosen.text} {' '.join(conditions)}"
     # The page's keys first: only they are worth fetching whole.
@@ -1271,12 +1497,21 @@ where i.rowid in (select i.rowid {found} {order} limit {int(limit)} offset {int(
     return Incidents(rows, total)
 
 
+def _shown() -> list[str]:
+    return [
+        f"(i.{name} at time zone 'UTC' at time zone $zone)::timestamp as {name}"
+        if name.endswith("_at")
+        else f"i.{name}"
+        for name in INCIDENT_COLUMNS
+    ]
+
+
 def _opened_rows(warehouse: Warehouse, scope: Scope) -> _Filter:
     within, filtered = _counted_within("opened_on", scope, ()), _filter(warehouse, "incidents", scope)
     return _Filter(f"{within.text} {filtered.text}", {**within.values, **filtered.values})
 
 
-def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
+def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope, between: Bounds | None = None) -> _Filter:
     """Choose the rows that a number is made of: the KPI's own n over each says whether it counts."""
     if one.fact == "incident_days":
         wanted = _wanted(warehouse, scope, None, ())
@@ -1289,7 +1524,17 @@ def _counted_rows(warehouse: Warehouse, one: Kpi, scope: Scope) -> _Filter:
     within, filtered = _counted_within(one.counted_on, scope, ()), _filter(warehouse, "incidents", scope)
     read = _lines(["i.rowid as place", *(f"i.{name}" for name in needed(warehouse, [one]))])
     rows = f"select {read} from main.incidents as i where {within.text} {filtered.text}"
-    text = f"i.rowid in (select i.place from ({rows}) as i group by i.place having kpi.{one.name}_n(i) > 0)"
+    adds = ""
+    if between is not None:
+        size = 3600 if one.unit == "hours" else 1
+        adds = f"where kpi.{one.name}_each(i) >= $least and ($below::double is null or kpi.{one.name}_each(i) < $below)"
+        # Bounds of bins are roots of ten: a bin and its list must round alike.
+        bound = {
+            "least": round(between[0] * size, 6),
+            "below": None if between[1] is None else round(between[1] * size, 6),
+        }
+        within.values.update(bound)
+    text = f"i.rowid in (select i.place from ({rows}) as i {adds} group by i.place having kpi.{one.name}_n(i) > 0)"
     return _Filter(text, {**within.values, **filtered.values})
 
 

@@ -24,6 +24,7 @@ from dashboard import (
     reconciler,
     relaxed,
     sentences,
+    slices,
     targets,
     why,
     words,
@@ -38,7 +39,7 @@ FLAGS = {
     "edge": "edge of the extract",
     "unripe": "may still change",
 }
-DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets, relaxed)
+DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets, relaxed, slices)
 """The modules that answer questions; each asks the first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""
@@ -124,7 +125,9 @@ class View:
     @property
     def in_span(self) -> str:
         """The period as part of a sentence."""
-        name = {"4w": "4 weeks", "12w": "12 weeks", "26w": "26 weeks", "12m": "12 months"}.get(self.choice.period)
+        name = {"4w": "4 weeks", "12w": "12 weeks", "26w": "26 weeks", "12m": "12 months", "quarter": "quarter"}.get(
+            self.choice.period
+        )
         whole = name and self.since == filters.range_of(self.choice.period, self.until)[0]
         return (
             f"in the {name} to {words.day(self.until)}"
@@ -155,7 +158,11 @@ class View:
 
     def reading(self, name: str) -> sentences.Reading:
         """A KPI now and before, ready to be said."""
-        one, change = self.kpi(name), self.change(name)
+        return self.read(name, self.change(name))
+
+    def read(self, name: str, change: query.Change | None) -> sentences.Reading:
+        """Make a change of a KPI ready to be said."""
+        one = self.kpi(name)
         if change is None:
             return sentences.Reading(name, one.title, self.kind(name), None, 0)
         against = change.comparison.words.split("on ", 1)[-1] if change.difference is not None else ""

@@ -19,8 +19,8 @@ MOST_PARTS = 30
 """Members of a quantile that are told apart; the smaller ones are one part together."""
 FALSE_DISCOVERIES = 0.05
 """What share of the findings of a list may be none."""
-OTHERS = "\N{HORIZONTAL ELLIPSIS}"
-"""The part of the members that are told together; no member of that name exists by accident."""
+OTHERS = query.OTHERS
+"""The part of the members that are told together."""
 
 
 class Bridge(NamedTuple):

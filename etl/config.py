@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import annotation, calendars, links, sources, target
+from etl import annotation, calendars, links, saved_view, sources, target
 from etl.annotation import Annotation, AnnotationError
 from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
 from etl.links import LinkError, Links
 from etl.pull import Access, Secret
 from etl.reading import ReadError, check_delimiter, check_encoding
+from etl.saved_view import SavedView, SavedViewError
 from etl.shaping import nearest
 from etl.sources import Options
 from etl.stamps import StampError, check_format, check_zone
@@ -39,6 +40,7 @@ TOP_KEYS = (
     "annotations",
     "links",
     "targets",
+    "views",
 )
 SOURCE_KEYS = (
     "kind",
@@ -140,6 +142,8 @@ class Config:
     """Likewise."""
     locale: str | None = None
     """How the dashboard writes numbers and days; None leaves it to each reader's browser."""
+    views: tuple[SavedView, ...] | None = None
+    """Likewise."""
 
 
 def read(path: Path) -> Config:
@@ -190,6 +194,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         _links(given, tuple(sections), path),
         _targets(given, path),
         locale=locale,
+        views=_views(given, path),
     )
 
 
@@ -211,6 +216,13 @@ def _targets(given: Mapping[str, Any], path: Path) -> tuple[Target, ...]:
     try:
         return target.parse(given.get("targets", []))
     except TargetError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _views(given: Mapping[str, Any], path: Path) -> tuple[SavedView, ...]:
+    try:
+        return saved_view.parse(given.get("views", {}))
+    except SavedViewError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

@@ -28,6 +28,7 @@ from etl.links import LinkError, Links
 from etl.publish import PublishError
 from etl.pull import Note, Pull, PullError, begin, open_streams
 from etl.reading import LINE, Export, ReadError, open_exports
+from etl.saved_view import SavedView
 from etl.shaping import Verdicts
 from etl.sources import Canonical, SourceError
 from etl.stamps import StampError
@@ -46,6 +47,7 @@ class Stated(NamedTuple):
     annotations: Sequence[Annotation] | None = None
     links: Links | None = None
     targets: Sequence[Target] | None = None
+    views: Sequence[SavedView] | None = None
 
 
 class RefreshError(Exception):
@@ -143,7 +145,7 @@ def refresh(
 def _stated(config: Config | None) -> Stated:
     if config is None:
         return Stated()
-    return Stated(config.timezone, config.calendars, config.annotations, config.links, config.targets)
+    return Stated(config.timezone, config.calendars, config.annotations, config.links, config.targets, config.views)
 
 
 def load(
@@ -230,6 +232,7 @@ def _run(
         store.keep_calendars(con, stated.calendars)
         store.keep_annotations(con, stated.annotations)
         store.keep_targets(con, stated.targets)
+        store.keep_views(con, stated.views)
         store.keep_links(con, stated.links)
         for name, said in _statements(con).items():
             archive.keep_statement(raw, name, said or "")
@@ -346,8 +349,10 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
         store.keep_calendars(con, kept)
         store.append(con, "annotations", carried.annotations)
         store.append(con, "targets", carried.targets)
+        store.append(con, "saved_views", carried.views)
         store.keep_annotations(con, stated.annotations)
         store.keep_targets(con, stated.targets)
+        store.keep_views(con, stated.views)
         archive.keep_statement(raw, "calendars", kept.said)
         joining = stated.links if stated.links is not None else links.recall(archive.statement(raw, "links"))
         store.keep_links(con, joining)
@@ -381,7 +386,7 @@ def _rebuild(data: Path, stated: Stated, progress: Progress) -> list[Report]:
 
 
 class _Carried(NamedTuple):
-    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, known changes, targets and statements there were."""
+    """What a rebuild takes over: the zone, the number, the record of runs, which inputs, known changes, targets, views and statements there were."""
 
     zone: str | None
     version: int
@@ -390,6 +395,7 @@ class _Carried(NamedTuple):
     statements: dict[str, str | None]
     annotations: pl.DataFrame
     targets: pl.DataFrame
+    views: pl.DataFrame
 
 
 def _statements(con: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
@@ -406,6 +412,7 @@ def _carried(data: Path) -> _Carried:
         {},
         pl.DataFrame(schema=incident.schema(store.ANNOTATIONS)),
         pl.DataFrame(schema=incident.schema(store.TARGETS)),
+        pl.DataFrame(schema=incident.schema(store.SAVED_VIEWS)),
     )
     for file in (_store_file(data), publish.file(data)):
         if file is None or not file.exists():
@@ -428,7 +435,8 @@ def _carried(data: Path) -> _Carried:
                 runs, inputs = nothing.runs, {}
             changes = _said(con, "annotations", store.ANNOTATIONS, nothing.annotations)
             aims = _said(con, "targets", store.TARGETS, nothing.targets)
-            return _Carried(zone, int(version), runs, inputs, _statements(con), changes, aims)
+            views = _said(con, "saved_views", store.SAVED_VIEWS, nothing.views)
+            return _Carried(zone, int(version), runs, inputs, _statements(con), changes, aims, views)
         finally:
             con.close()
     return nothing

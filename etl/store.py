@@ -21,6 +21,7 @@ from etl.annotation import Annotation
 from etl.calendars import Calendars
 from etl.incident import Field
 from etl.links import Links
+from etl.saved_view import SavedView
 from etl.sources import Canonical
 from etl.target import Target
 
@@ -130,6 +131,25 @@ TARGETS = (
     Field("category", "varchar[]", "Categories that it is for; null for all"),
     Field("channel", "varchar[]", "Channels that it is for; null for all"),
 )
+SAVED_VIEWS = (
+    Field("name", "varchar", "What the view is called"),
+    Field("kpi", "varchar", "KPI; null: as the page has it by default, like all that follow"),
+    Field("by", "varchar[]", "Up to two dimensions that it is split by"),
+    Field("picture", "varchar", "Picture"),
+    Field("against", "varchar", "before, year, or another slice as column:member"),
+    Field("scale", "varchar", "log or linear"),
+    Field("only", "varchar[]", "Filters of that page alone, as column:member"),
+    Field("period", "varchar", "Period that moves on with the data"),
+    Field("since", "date", "First day, in the reporting zone"),
+    Field("until", "date", "Last day"),
+    Field("grain", "varchar", "Grain"),
+    Field("source", "varchar[]", "Sources; null for all"),
+    Field("priority", "varchar[]", "Priorities; null for all"),
+    Field("assignment_group", "varchar[]", "Assignment groups; null for all"),
+    Field("service", "varchar[]", "Services; null for all"),
+    Field("category", "varchar[]", "Categories; null for all"),
+    Field("channel", "varchar[]", "Channels; null for all"),
+)
 LINKS = (
     SOURCE,
     Field("incident_id", "varchar", "Incident that names one of another tool"),
@@ -160,6 +180,7 @@ PUBLIC = {
     "sources": ("Source", SOURCES),
     "annotations": ("Known change that the configuration names", ANNOTATIONS),
     "targets": ("Target that the configuration sets", TARGETS),
+    "saved_views": ("View of the page Explore that the configuration names", SAVED_VIEWS),
 }
 """Public tables: what one row of each is, and its columns."""
 VIEWS = {
@@ -457,6 +478,17 @@ def keep_targets(con: duckdb.DuckDBPyConnection, wanted: Iterable[Target] | None
     for one in wanted:
         parts = [[str(value) for value in values] or None for values in one[5:]]
         con.execute("insert into main.targets values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [*one[:5], *parts])
+
+
+def keep_views(con: duckdb.DuckDBPyConnection, wanted: Iterable[SavedView] | None) -> None:
+    """Have the store name these views; those that it has, where nothing is said of any."""
+    if wanted is None:
+        return
+    con.execute("delete from main.saved_views")
+    marks = ", ".join("?" for _ in SAVED_VIEWS)
+    for one in wanted:
+        told = [(list(value) or None) if isinstance(value, tuple) else value for value in one]
+        con.execute(f"insert into main.saved_views values ({marks})", told)
 
 
 def keep_links(con: duckdb.DuckDBPyConnection, wanted: Links | None) -> None:
