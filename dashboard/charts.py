@@ -1126,7 +1126,7 @@ def matrix(
             "row_key": one.keys[0],
             "column_key": one.keys[1],
             "click": "to filter, again to see the incidents",
-            "is_dark": one.value is not None and one.value / divisor > 0.55 * top,
+            "ink": _ink_on(one, settled, unit, colours),
             **({"said": "no value" if one.before is None else unit.say(one.before)} if against else {}),
         }
         for one in fields
@@ -1182,12 +1182,18 @@ def matrix(
         layers.append(few.transform_filter("!isValid(datum.v)"))
     else:
         text = base.mark_text(**_text(colours, fontSize=11))
-        tint = alt.ColorValue(
-            colours.ink, condition=[when("!isValid(datum.v)", colours.muted), when("datum.is_dark", colours.paper)]
-        )
-        layers.append(text.encode(text=alt.Text("label:N"), color=tint))
+        layers.append(text.encode(text=alt.Text("label:N"), color=alt.Color("ink:N", scale=None)))
     layers.append(over.add_params(picking("row_key", "column_key")))
     return dressed(alt.layer(*layers), colours, max(140, 28 * len(rows) + (70 if is_wide else 120)))
+
+
+def _ink_on(one: Field, settled: Sequence[float], unit: Unit, colours: Palette) -> str:
+    """Choose the ink that can be read on a field of a heat map."""
+    if one.value is None or (one.n < FEW and unit.kind != "count"):
+        return colours.muted
+    share = min(1.0, one.value / (max(settled) or 1.0))
+    ground = tones.mixed(colours.panel, colours.accent, share)
+    return max((colours.ink, colours.paper), key=lambda ink: tones.contrast(ink, ground))
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

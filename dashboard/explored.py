@@ -17,10 +17,11 @@ from dashboard.query import Kpi, Members, Number, Scope
 from dashboard.slices import Cell, Courses, Cut, Spreads
 from dashboard.view import FLAGS, View
 
-CAPS = {"trend": (4, 4), "multiples": (8, 4), "bars": (12, 6), "heat": (12, 12), "spread": (6, 2), "table": (50, 12)}
+CAPS = {"trend": (4, 4), "multiples": (8, 4), "bars": (12, 6), "heat": (12, 12), "table": (50, 12)}
 """Members of the first and the second dimension that a picture tells apart."""
 PANELS = 6
 """Members of the first dimension that have a panel of ranked bars of their own."""
+MOST_PANELS = 12
 PANEL_HEIGHT = 170
 MOST_ROWS = 2_000
 
@@ -598,7 +599,7 @@ class Explorer:
             return self._nothing(
                 f"{self.kpi.title} has no distribution: each incident adds a one, a nought or a day. Choose another picture."
             )
-        caps = ((PANELS,) if len(by) == 1 else (4, 2))[: len(by)]
+        caps = (PANELS,)[: len(by)] if len(by) < 2 else (3, 2)
         found: Spreads = here.ask("spreads", self.kpi.name, self.scope, by, caps)
         bins = {key: _bins(frame) for key, frame in found.bins.items()}
         if not bins:
@@ -632,7 +633,11 @@ class Explorer:
             note = f"n {words.number(n)}"
             figure = Figure(name, note, chart, self._fullest(own, name), PANEL_HEIGHT, rows=classes)
             panels.append(Panel(figure, key))
-        return Looked("", None, tuple(panels), f"{shared} · one scale for all", table)
+        more = f" · the {MOST_PANELS} largest of {len(panels)}" if len(panels) > MOST_PANELS else ""
+        largest = sorted(panels, key=lambda panel: -sum(one.n for one in bins[panel.members]))[:MOST_PANELS]
+        kept = {panel.members for panel in largest}
+        shown = tuple(panel for panel in panels if panel.members in kept)
+        return Looked("", None, shown, f"{shared} · one scale for all{more}", table, typed)
 
     def _spread_against(self) -> tuple[list[charts.Bin], str]:
         here = self.here

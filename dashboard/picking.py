@@ -215,7 +215,7 @@ def incidents(here: View, asked: Asked, scope: query.Scope) -> None:
         st.button("List the incidents behind it", key="explore-list", on_click=_list, args=(True,))
         return
     found: query.Incidents = here.ask("behind", asked.kpi, scope, parts.LISTED, asked.adds)
-    st.subheader("The incidents behind it", anchor=False)
+    st.header("The incidents behind it", anchor=False)
     few = f", the first {parts.LISTED} are listed" if found.total > parts.LISTED else ""
     of = ""
     if asked.adds is not None:

@@ -1358,7 +1358,7 @@ def most(warehouse: Warehouse, name: str, scope: Scope, by: str, limit: int) -> 
         values = spans.values
     else:
         rows = _flow_rows(warehouse, [one], scope, (by,), None, ())
-        counted = f"(select i.key_0, kpi.{one.name}_n(i) as n from ({rows.text}) as i group by i.key_0 having n > 0)"
+        counted = f"(select i.key_0, kpi.{one.name}_n(i) as n from ({rows.text}) as i group by i.key_0)"
         values = rows.values
     query = f"""
 select

@@ -73,6 +73,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
         annotations=(),
         links=Links(),
         targets=(),
+        views=(),
     )
 
 
@@ -89,7 +90,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (
             "timezon = 'UTC'",
             "key 'timezon' is not one of timezone, locale, keep_raw, sources, calendars, calendar_rules, "
-            "annotations, links, targets; did you mean 'timezone'?",
+            "annotations, links, targets, views; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),
