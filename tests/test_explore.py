@@ -320,7 +320,7 @@ def test_a_view_that_is_empty_names_the_filter_that_leaves_nothing(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened(monkeypatch, sample, "explore", since=["2019-01-01"], until=["2019-01-31"], priority=["1"])
-    assert "No incidents match. “Priority: P1” leaves none" in said(app)
+    assert "No incidents match: without the days 1 Jan to 31 Jan 2019 there are" in said(app)
 
 
 def test_last_quarter_is_the_last_that_is_over(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
