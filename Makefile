@@ -37,7 +37,7 @@ readme: $(READY)
 
 requirements:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--extra dev --extra insights --upgrade -o requirements.txt pyproject.toml
+		--extra dev --extra insights --extra report --upgrade -o requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) data/demo build dist

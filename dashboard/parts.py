@@ -495,7 +495,7 @@ def table(
     if frame.is_empty():
         nothing(otherwise)
         return
-    part = record.Table(alt, frame, rows or partial(numbers.with_units, frame, units or {}))
+    part = record.Table(alt, frame, rows or partial(numbers.with_units, frame, units or {}), units or {})
     record.note(part)
     stamps = {
         name: st.column_config.DatetimeColumn(format=stamp_format())

@@ -6,7 +6,7 @@ says what the page says, with the choices that its reader made on it, and a new 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -68,6 +68,8 @@ class Table(NamedTuple):
     title: str
     shown: pl.DataFrame
     rows: Rows
+    units: Mapping[str, str] = {}
+    """Column -> its kind, where what is shown does not say it."""
 
 
 Part = Text | Tiles | Picture | Table

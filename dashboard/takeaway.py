@@ -11,10 +11,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import marked, record, sheets
+from dashboard import marked, record, rendering, sheets, webpage
 from dashboard.record import Record, Taken
 
 LABEL = "Take away"
+ENDINGS = ("pdf", "html", "xlsx")
+"""What a page can be made into."""
 MIMES = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -23,6 +25,10 @@ MIMES = {
     "pdf": "application/pdf",
     "html": "text/html",
 }
+WITHOUT = (
+    "PNG, SVG, PDF and HTML are drawn by the extra `report`. Whoever runs Meantime installs it beside it, "
+    "`pip install 'meantime[report]'`, and starts the dashboard again."
+)
 Make = Callable[[], bytes]
 
 
@@ -48,6 +54,8 @@ def _menu(page: Record, part: Taken, key: str) -> None:
     if menu.open:
         with menu:
             _buttons(_files(page, part), part.title, page, key)
+            if isinstance(part, record.Picture) and not rendering.is_there():
+                st.caption(WITHOUT)
 
 
 def of_page(page: Record) -> None:
@@ -61,6 +69,8 @@ def _of_page(page: Record) -> None:
     if menu.open:
         with menu:
             _buttons(_page_files(page), page.page, page, "take-page")
+            if not rendering.is_there():
+                st.caption(WITHOUT)
 
 
 def _files(page: Record, part: Taken) -> dict[str, Make]:
@@ -68,11 +78,19 @@ def _files(page: Record, part: Taken) -> dict[str, Make]:
     if part.rows is not None:
         files["csv"] = partial(as_csv, page, part)
         files["xlsx"] = partial(as_xlsx, page, part)
+    if isinstance(part, record.Picture) and rendering.is_there():
+        files |= {to: partial(rendering.plate, part.figure, page, to) for to in ("png", "svg")}
     return files
 
 
 def _page_files(page: Record) -> dict[str, Make]:
-    return {"xlsx": partial(page_as_xlsx, page)}
+    return {ending: partial(make, page) for ending, make in makers().items()}
+
+
+def makers() -> dict[str, Callable[[Record], bytes]]:
+    """Give what a page can be made into, by the ending of the file's name."""
+    drawn = {"pdf": rendering.pdf, "html": webpage.to_html} if rendering.is_there() else {}
+    return {**drawn, "xlsx": page_as_xlsx}
 
 
 def as_csv(page: Record, part: Taken) -> bytes:

@@ -533,14 +533,69 @@ def kpi(
     return None
 
 
-def _alternatives(conditions: Sequence[str]) -> tuple[tuple[str, tuple[str | None, ...]], ...]:
+def _alternatives(conditions: Sequence[str], option: str = "--where") -> tuple[tuple[str, tuple[str | None, ...]], ...]:
     found: dict[str, list[str | None]] = {}
     for condition in conditions:
         column, sign, value = condition.partition("=")
         if not sign or not column:
-            raise ConfigError(f"--where {condition!r} must be written COLUMN=VALUE")
+            raise ConfigError(f"{option} {condition!r} must be written COLUMN=VALUE")
         found.setdefault(column, []).append(value or None)
     return tuple((column, tuple(values)) for column, values in found.items())
+
+
+@cli.command()
+@click.option("--page", metavar="NAME", default="overview", show_default=True, help="Page of the dashboard.")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="Ends in .pdf, .html or .xlsx.")
+@click.option("--since", type=DAY, metavar="D", help="First day, in the reporting zone.")
+@click.option("--until", type=DAY, metavar="D", help="Last day, included.")
+@click.option("--grain", metavar="GRAIN", help="By day, week, month, quarter or year.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only these; the same column again is an alternative, another column must hold, too. COLUMN= means unknown.",
+)
+@click.option(
+    "--with", "others", multiple=True, metavar="NAME=VALUE", help="Anything else that the page's URL may say."
+)
+@everywhere
+@click.pass_obj
+def report(
+    settings: Settings,
+    *,
+    page: str,
+    file: Path,
+    since: datetime | None,
+    until: datetime | None,
+    grain: str | None,
+    conditions: tuple[str, ...],
+    others: tuple[str, ...],
+) -> int | None:
+    """Write a page of the dashboard as PDF, as one HTML file or as a workbook."""
+    from dashboard import query, rendering  # the pipeline's commands do not need the dashboard
+    from dashboard import report as reports
+
+    try:
+        if page not in reports.pages():
+            raise ConfigError(
+                f"page '{page}' is not one of {', '.join(reports.pages())}{nearest(page, reports.pages())}"
+            )
+        reports.maker_of(file)
+        warehouse = query.open_data(settings.data)
+        days = (since.date() if since else None, until.date() if until else None)
+        url = reports.choice(warehouse, *days, grain, _alternatives(conditions))
+        for name, values in _alternatives(others, "--with"):
+            url[name] = [value or "" for value in values]
+        reports.write(settings.data, page, url, file)
+    except reports.UsageError as error:
+        settings.say("error", str(error))
+        return WRONG_USAGE
+    except (reports.ReportError, rendering.RenderingError, query.NoWarehouse) as error:
+        settings.say("error", str(error))
+        return FAILED
+    click.echo(f"{file}")
+    return None
 
 
 @cli.command()
