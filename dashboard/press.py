@@ -6,6 +6,7 @@ charts holds some 100 MB once it has begun, and the dashboard must not.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -62,25 +63,27 @@ def _typeset(page: dict[str, Any], drawn: list[str], *, is_tight: bool) -> tuple
     return made, int(json.loads(compiler.query("<sheets>", field="value", one=True)))
 
 
-def main() -> int:
-    """Do the job on stdin."""
-    job = json.load(sys.stdin)
+@functools.cache
+def _with_fonts() -> None:
     for folder in FONTS:
         vl_convert.register_font_directory(str(folder))
+
+
+def do(job: dict[str, Any]) -> bytes:
+    """Do a job: `charts` drawn `to` svgs (a list as JSON), a png or svg with its `plate`, or the pdf of a `page`."""
+    _with_fonts()
     charts = job["charts"]
-    made: bytes
     match job["to"]:
         case "svgs":
-            made = json.dumps(svgs(charts)).encode()
+            return json.dumps(svgs(charts)).encode()
         case "svg":
-            made = plate.compose(svgs(charts)[0], **job["plate"]).encode()
+            return plate.compose(svgs(charts)[0], **job["plate"]).encode()
         case "png":
-            made = vl_convert.svg_to_png(plate.compose(svgs(charts)[0], **job["plate"]), scale=2)
+            made: bytes = vl_convert.svg_to_png(plate.compose(svgs(charts)[0], **job["plate"]), scale=2)
+            return made
         case _:
-            made = pdf(job["page"], charts)
-    sys.stdout.buffer.write(made)
-    return 0
+            return pdf(job["page"], charts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.stdout.buffer.write(do(json.load(sys.stdin)))

@@ -87,7 +87,8 @@ def light_tints(colours: Palette) -> dict[str, str]:
     light = charts.palette(st.get_option, dark=False)
     if colours == light:
         return {}
-    pairs = list(dict(zip(_all(colours), _all(light), strict=False)).items())
+    # What comes first wins: the priorities repeat the accent.
+    pairs = list(dict(reversed(list(zip(_all(colours), _all(light), strict=False)))).items())
     found: dict[str, str] = {}
     for one, other in pairs:
         for ground, ground_light in ((colours.ink, light.ink), (colours.paper, light.paper)):

@@ -53,7 +53,7 @@ def _menu(page: Record, part: Taken, key: str) -> None:
     menu = st.popover(LABEL, type="tertiary", key=key, on_change="rerun")
     if menu.open:
         with menu:
-            _buttons(_files(page, part), part.title, page, key)
+            _buttons(files_of(page, part), part.title, page, key)
             if isinstance(part, record.Picture) and not rendering.is_there():
                 st.caption(WITHOUT)
 
@@ -73,7 +73,8 @@ def _of_page(page: Record) -> None:
                 st.caption(WITHOUT)
 
 
-def _files(page: Record, part: Taken) -> dict[str, Make]:
+def files_of(page: Record, part: Taken) -> dict[str, Make]:
+    """Give what a part can be had as, by the ending of the file's name."""
     files: dict[str, Make] = {}
     if part.rows is not None:
         files["csv"] = partial(as_csv, page, part)

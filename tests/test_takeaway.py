@@ -5,8 +5,14 @@ from __future__ import annotations
 import ast
 import csv
 import doctest
+import html
 import io
+import json
 import re
+import shutil
+import struct
+import subprocess
+import xml.etree.ElementTree as ET
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +20,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+import streamlit
 from polars.testing import assert_frame_equal
 from streamlit.testing.v1 import AppTest
 
-from dashboard import marked, numbers, query, record, sheets, takeaway
+from dashboard import marked, numbers, plate, press, query, record, rendering, report, sheets, takeaway
 from dashboard.record import Record
 from etl import config, refresh
 from etl.config import Source
@@ -234,3 +241,230 @@ def test_two_tables_of_one_title_are_two_sheets() -> None:
     name = "What [is] this? A title: that is longer than a sheet's name may be"
     read = xlsx(sheets.to_xlsx([sheets.Sheet(name, frame), sheets.Sheet(name, frame)], "Page", shown))
     assert list(read) == ["What  is  this  A title  that i", "Definitions", "What  is  this  A title  that 2"]
+
+
+@pytest.fixture(scope="module")
+def hostile_pages(hostile: Path) -> dict[str, Record]:
+    """Pages on which every free text is an attack."""
+    with pytest.MonkeyPatch.context() as patched:
+        return {page: drawn(patched, hostile, page) for page in ("incidents", "resolution")}
+
+
+@pytest.fixture(scope="module")
+def files(pages: dict[str, Record], hostile_pages: dict[str, Record]) -> dict[str, dict[str, bytes]]:
+    """Every page as PDF and HTML; the hostile ones under names of their own."""
+    jobs = [
+        (name, ending, make, shown)
+        for name, shown in [*pages.items(), *((f"hostile {page}", one) for page, one in hostile_pages.items())]
+        for ending, make in takeaway.makers().items()
+        if ending != "xlsx"
+    ]
+    found: dict[str, dict[str, bytes]] = {}
+    with pytest.MonkeyPatch.context() as patched:
+        # A process for each would begin its engine thirty times; other tests go through one.
+        patched.setattr(rendering, "press", lambda job: press.do(json.loads(json.dumps(job))))
+        for name, ending, make, shown in jobs:
+            found.setdefault(name, {})[ending] = make(shown)
+    return found
+
+
+def pdf_text(content: bytes) -> str:
+    """Read a PDF's text back."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("needs pdftotext, of Debian's poppler-utils")
+    done = subprocess.run(["pdftotext", "-", "-"], input=content, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+def html_text(content: bytes) -> str:
+    """Read what an HTML file says, without its drawings."""
+    body = content.decode().split("<body>", 1)[1]
+    return html.unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<svg.*?</svg>", "", body, flags=re.DOTALL)))
+
+
+def squeezed(text: str) -> str:
+    """Leave out what a line may break at: pdftotext takes a hyphen at its end for one that only the break needs."""
+    return re.sub(r"[\s-]+", "", text)
+
+
+def sentences_of(shown: Record, *, with_folded: bool) -> list[str]:
+    """Everything that a page says in words and numbers, tables apart."""
+    found = [shown.stamp.shown, shown.stamp.zone, *shown.stamp.foot, *(one.meaning for one in shown.stamp.definitions)]
+    for part, fold in shown.entries:
+        if fold and not with_folded:
+            continue
+        if isinstance(part, record.Text):
+            found.append(marked.plain(part.markdown.removeprefix("- ")))
+        elif isinstance(part, record.Tiles):
+            for tile in part.tiles:
+                found += [tile.title, tile.value, *(marked.plain(line) for line in tile.lines)]
+        elif isinstance(part, record.Picture):
+            found.append(part.figure.subtitle)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pdf_says_every_sentence_and_number_of_its_page(
+    page: str, pages: dict[str, Record], files: dict[str, dict[str, bytes]]
+) -> None:
+    shown = pages[page]
+    # A sentence may go on on the next sheet, behind the first one's foot.
+    foot = re.escape(squeezed(f"{marked.plain(shown.title)} · {shown.stamp.shown}")) + r"\d+/\d+"
+    text = re.sub(foot, "", squeezed(pdf_text(files[page]["pdf"])))
+    assert [one for one in sentences_of(shown, with_folded=False) if squeezed(one) not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_html_file_says_every_sentence_number_and_cell_of_its_page(
+    page: str, pages: dict[str, Record], files: dict[str, dict[str, bytes]]
+) -> None:
+    text = squeezed(html_text(files[page]["html"]))
+    assert [one for one in sentences_of(pages[page], with_folded=True) if squeezed(one) not in text] == []
+    for part in pages[page].taken:
+        if isinstance(part, record.Table):
+            cells = [
+                rendering.cell(value, part.units.get(name, ""))
+                for name in part.shown.columns
+                for value in part.shown[name]
+            ]
+            assert [one for one in cells if squeezed(one) not in text] == []
+    drawings = len([part for part in pages[page].taken if isinstance(part, record.Picture)])
+    assert files[page]["html"].count(b"<figure>") == drawings
+
+
+def test_the_overview_prints_on_one_sheet(files: dict[str, dict[str, bytes]]) -> None:
+    assert pdf_text(files["overview"]["pdf"]).count("\f") == 1
+
+
+def test_an_html_file_fetches_nothing_and_runs_nothing(files: dict[str, dict[str, bytes]]) -> None:
+    for page, made in files.items():
+        text = made["html"].decode()
+        assert "default-src 'none'" in text
+        assert not re.search(r"<(script|link|iframe|img|object|embed|form)\b", text), page
+        assert not re.search(r"""\b(src|href)\s*=\s*["'](?!#|data:)""", text), page
+        assert not re.search(r"<[^>]*\son\w+\s*=", text), page
+
+
+def test_hostile_texts_survive_on_paper_and_in_the_browser(files: dict[str, dict[str, bytes]]) -> None:
+    text = squeezed(html_text(files["hostile incidents"]["html"]))
+    assert [title for title in TITLES if squeezed(title) not in text] == []
+    printed = squeezed(pdf_text(files["hostile incidents"]["pdf"]))
+    assert "<script>alert(1)</script>" in printed
+    assert '=HYPERLINK("http://evil","x")' in printed
+    # Who reads right to left gets it so; the order of the signs is the reader's program's.
+    assert set("البريدمعطل") <= set(printed)
+    # A picture names a group as far as there is room.
+    assert "<script>alert" in squeezed(pdf_text(files["hostile resolution"]["pdf"]))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_picture_carries_its_question_what_it_shows_and_what_that_means(
+    theme: str, pages: dict[str, Record], hostile_pages: dict[str, Record]
+) -> None:
+    shown = (pages if theme == "light" else hostile_pages)["resolution"]
+    part = [one for one in shown.taken if isinstance(one, record.Picture)][-2]
+    files = takeaway.files_of(shown, part)
+    assert list(files) == ["csv", "xlsx", "png", "svg"]
+    drawing = ET.fromstring(files["svg"]())
+    said = squeezed(" ".join(drawing.itertext()))
+    for one in (part.title, part.figure.subtitle, part.figure.alt, shown.stamp.shown, shown.stamp.zone):
+        assert squeezed(one) in said
+    assert all(squeezed(one.meaning) in said for one in shown.stamp.definitions)
+    assert not [element for element in drawing.iter() if element.tag.endswith("script")]
+    wide, high = plate.size_of(files["svg"]().decode())
+    png = files["png"]()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", png[16:24]) == (2 * wide, 2 * high)
+
+
+def test_a_dark_page_is_light_on_paper() -> None:
+    from dashboard import charts, tones
+
+    tints = rendering.light_tints(charts.DARK)
+    assert tints[charts.DARK.ink] == charts.LIGHT.ink
+    assert [tints[one] for one in charts.DARK.series] == list(charts.LIGHT.series)
+    mixture = tones.mixed(charts.DARK.series[1], charts.DARK.paper, 0.55)
+    assert tints[mixture] == tones.mixed(charts.LIGHT.series[1], charts.LIGHT.paper, 0.55)
+    assert rendering.light_tints(charts.LIGHT) == {}
+
+
+def test_without_the_extra_what_it_draws_is_not_offered_and_a_sentence_says_how_to_get_it(
+    pages: dict[str, Record], sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "is_there", lambda: False)
+    part = next(one for one in pages["overview"].taken if isinstance(one, record.Picture))
+    assert list(takeaway.files_of(pages["overview"], part)) == ["csv", "xlsx"]
+    assert list(takeaway.makers()) == ["xlsx"]
+    monkeypatch.setenv("MEANTIME_DATA", str(sample))
+    app = AppTest.from_file(str(APP), default_timeout=180)
+    app.session_state["take-page"] = True
+    app.run()
+    assert takeaway.WITHOUT in [one.value for one in app.caption]
+    assert [one.label for one in app.get("download_button")] == ["XLSX"]
+    with pytest.raises(report.UsageError, match="the extra `report`"):
+        report.maker_of(Path("overview.pdf"))
+
+
+def test_a_file_that_cannot_be_drawn_is_a_sentence() -> None:
+    with pytest.raises(rendering.RenderingError, match="the file could not be drawn"):
+        rendering.press({"to": "svgs", "charts": [{"mark": "no such mark"}]})
+
+
+@pytest.mark.parametrize("page", ["overview", "resolution"])
+def test_the_command_makes_what_the_page_makes(
+    page: str, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from etl.cli import run
+
+    file = tmp_path / "report.xlsx"
+    told = ["--since", "2025-07-01", "--until", "2025-09-30", "--where", "priority=1", "--where", "priority=2"]
+    assert run(["report", "--data", str(sample), "--page", page, *told, "--out", str(file)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{file}\n", "")
+    url = {"since": ["2025-07-01"], "until": ["2025-09-30"], "priority": ["1", "2"]}
+    shown = drawn(monkeypatch, sample, page, **url)
+    assert shown.stamp.shown.startswith("P1 and P2 · ")
+    wanted = [sheet.frame for sheet in sheets.of_page(shown)]
+    got = [frame for name, frame in xlsx(file.read_bytes()).items() if name != "Definitions"]
+    for one, other in zip(got, wanted, strict=True):
+        assert_frame_equal(
+            one.select(pl.selectors.numeric().cast(pl.Float64)),
+            other.select(one.select(pl.selectors.numeric()).columns).cast(pl.Float64),
+            check_exact=False,
+            rel_tol=1e-15,
+            abs_tol=0,
+        )
+
+
+def test_the_command_says_in_a_sentence_what_is_wrong(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from etl.cli import run
+
+    out = ["--out", str(tmp_path / "r.xlsx")]
+    for arguments, code, sentence in (
+        (["--page", "resolutoin", *out], 2, "did you mean 'resolution'?"),
+        (["--out", str(tmp_path / "r.docx")], 2, "r.docx: the name of a report ends in one of .pdf, .html, .xlsx"),
+        (["--where", "priority=9", *out], 2, "no incident has priority '9'"),
+        (["--where", "colour=red", *out], 2, "a page cannot be filtered by 'colour', but by source, priority"),
+        (["--since", "2025-02-01", "--until", "2025-01-01", *out], 2, "lies after the last one"),
+        (["--grain", "fortnight", *out], 2, "grain 'fortnight' is not one of day, week"),
+        (["--out", str(tmp_path / "no" / "r.xlsx")], 1, "cannot be written (No such file or directory)"),
+    ):
+        assert run(["report", "--data", str(sample), *arguments]) == code
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("error: ")
+        assert said.err.count("\n") == 1
+        assert sentence in said.err
+    assert run(["report", "--data", str(tmp_path / "nothing"), *out]) == 1
+    assert "holds no published warehouse yet" in capsys.readouterr().err
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(query, "changes", broken)
+    streamlit.cache_data.clear()
+    assert run(["report", "--data", str(sample), *out]) == 1
+    assert capsys.readouterr().err.startswith("error: unexpected ZeroDivisionError; details are in ")
+    assert list(tmp_path.iterdir()) == []
