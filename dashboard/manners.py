@@ -7,7 +7,9 @@ holds numbers and days, never their words: each reader's own page says them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -95,6 +97,19 @@ def follow(reader: Callable[[], str | None]) -> None:
     _asked[:] = [reader]
 
 
+_fixed: ContextVar[Manner | None] = ContextVar("fixed", default=None)
+
+
+@contextmanager
+def like(manner: Manner) -> Iterator[None]:
+    """Write in a manner that is known already: a file is made where no reader can be asked."""
+    before = _fixed.set(manner)
+    try:
+        yield
+    finally:
+        _fixed.reset(before)
+
+
 def here() -> Manner:
     """Give the manner of whoever reads now."""
-    return of(_asked[0]()) if _asked else HOUSE
+    return _fixed.get() or (of(_asked[0]()) if _asked else HOUSE)

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import polars as pl
 import streamlit as st
 
+from dashboard import manners
 from dashboard.charts import LIGHT, Figure, Palette
+from dashboard.manners import HOUSE, Manner
 
 Rows = Callable[[], pl.DataFrame]
 """Typed rows, with the unit in the header; laid out only when somebody takes them away."""
@@ -130,6 +132,8 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     stamp: Stamp = Stamp()
     has_failed: bool = False
+    manner: Manner = HOUSE
+    """How its reader writes numbers and days."""
     fold: str = ""
     """Under what the next parts are folded away."""
 
@@ -151,7 +155,7 @@ class Record:
 
 def begin(page: str, colours: Palette) -> Record:
     """Begin a page anew."""
-    record = Record(page, colours)
+    record = Record(page, colours, manner=manners.here())
     st.session_state["_record"] = record
     return record
 

@@ -39,7 +39,7 @@ def maker_of(file: Path) -> str:
     if ending in takeaway.makers():
         return ending
     if ending in takeaway.ENDINGS:
-        raise UsageError(f"a {ending} is drawn by the extra `report`; install it: pip install 'meantime[report]'")
+        raise UsageError(f"a {ending} is drawn by the extra `report`; install it: pip install '.[report]'")
     known = ", ".join(f".{one}" for one in takeaway.ENDINGS)
     raise UsageError(f"{file.name}: the name of a report ends in one of {known}")
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import marked, record, rendering, sheets, webpage
+from dashboard import manners, marked, record, rendering, sheets, webpage
 from dashboard.record import Record, Taken
 
 LABEL = "Take away"
@@ -27,7 +27,7 @@ MIMES = {
 }
 WITHOUT = (
     "PNG, SVG, PDF and HTML are drawn by the extra `report`. Whoever runs Meantime installs it beside it, "
-    "`pip install 'meantime[report]'`, and starts the dashboard again."
+    "`pip install '.[report]'`, and starts the dashboard again."
 )
 Make = Callable[[], bytes]
 
@@ -122,13 +122,18 @@ def _buttons(files: dict[str, Make], title: str, page: Record, key: str) -> None
     for ending, make in files.items():
         st.download_button(
             ending.upper(),
-            make,
+            partial(_as_read, page, make),
             file_name=f"{file_name(page, title)}.{ending}",
             mime=MIMES[ending],
             key=f"{key}-{ending}",
             on_click="ignore",
             width="stretch",
         )
+
+
+def _as_read(page: Record, make: Make) -> bytes:
+    with manners.like(page.manner):
+        return make()
 
 
 def file_name(page: Record, title: str) -> str:

@@ -582,6 +582,8 @@ def report(
                 f"page '{page}' is not one of {', '.join(reports.pages())}{nearest(page, reports.pages())}"
             )
         reports.maker_of(file)
+        if locale := _config(settings, required=False).locale:
+            os.environ["MEANTIME_LOCALE"] = locale
         warehouse = query.open_data(settings.data)
         days = (since.date() if since else None, until.date() if until else None)
         url = reports.choice(warehouse, *days, grain, _alternatives(conditions))
