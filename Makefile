@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SOURCES := $(shell find etl dashboard data/sample -type f -not -name "*.pyc")
 
-.PHONY: demo test lint types bench readme requirements clean help
+.PHONY: demo test lint types bench readme pictures requirements clean help
 
 help:
 	@echo "make demo          refresh from the sample exports and serve http://localhost:$(PORT) (PORT=... changes it)"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint types    style and types"
 	@echo "make bench         speed and memory, kept in tests/benchmarks/RESULTS.md"
 	@echo "make readme        write the generated parts of the README"
+	@echo "make pictures      take the pictures of the README anew (needs Chromium)"
 	@echo "make requirements  resolve requirements.txt anew"
 	@echo "make clean         remove the virtual environment and what the demo made"
 
@@ -34,6 +35,9 @@ bench: $(READY)
 
 readme: $(READY)
 	$(BIN)/python -m tests.readme
+
+pictures: $(READY)
+	$(BIN)/python -m tests.pictures
 
 requirements:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \

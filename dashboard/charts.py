@@ -460,7 +460,8 @@ def trend(
         tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
         # More bands than that are a fog; the tooltip has the limits.
         layers += [] if bars or len(series) > MOST_BANDS else _sure(line, vertical, tint, x, y)
-        layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours)
+        shape = SHAPES[at % len(SHAPES)]
+        layers += _columns(line, vertical, tint, x, y) if bars else _line(line, vertical, tint, x, y, colours, shape)
     if len(series) > 1 and not bars:
         layers.append(_ends(series, vertical, tints, colours, x, height))
     layers += _noted(notes, points, colours, x)
@@ -547,7 +548,13 @@ def _row(point: Point, vertical: Scale) -> dict[str, Any]:
     return {"at": _middle(point), "v": shown, "beyond": at > high, "few": few}
 
 
-def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colours: Palette) -> list[Any]:
+SHAPES = ("circle", "square", "diamond")
+"""Of the points of neighbouring lines: no eye needs the colours to follow one of them."""
+
+
+def _line(
+    line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colours: Palette, shape: str = SHAPES[0]
+) -> list[Any]:
     layers: list[Any] = []
     stretches = runs(line.points)
     for dashed in (False, True):
@@ -572,7 +579,7 @@ def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colou
     if solid:
         layers.append(
             alt.Chart(data(solid))
-            .mark_point(filled=True, size=26, opacity=1)
+            .mark_point(filled=True, size=26 if shape == SHAPES[0] else 40, opacity=1, shape=shape)
             .encode(x=x.of(), y=y, color=alt.ColorValue(tint, condition=when("datum.few", colours.others)))
         )
     if hollow:
@@ -583,7 +590,7 @@ def _line(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y, colou
                 x=x.of(),
                 y=y,
                 # What lies beyond the scale is a triangle at its edge.
-                shape=alt.ShapeValue("circle", condition=when("datum.beyond", "triangle-up")),
+                shape=alt.ShapeValue(shape, condition=when("datum.beyond", "triangle-up")),
             )
         )
     return layers
@@ -1051,6 +1058,7 @@ def distribution(
         said = words.duration(value) if is_time else words.number(value)
         rule = alt.Chart(data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {said}"}]))
         layers.append(rule.mark_rule(color=colours.ink, strokeDash=[3, 3]).encode(x=x))
+        # A name on the right half stands to the left of its line, or a narrow screen would cut it off.
         is_right = is_time and value > (domain[0] * domain[1]) ** 0.5
         layers.append(
             rule.mark_text(

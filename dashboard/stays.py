@@ -12,6 +12,8 @@ from dashboard import charts, words
 from dashboard.charts import Palette
 
 HEIGHT = 280
+DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 5])
+"""Of neighbouring curves: no eye needs the colours to follow one of them."""
 
 
 class Stay(NamedTuple):
@@ -38,21 +40,19 @@ def staying(stays: Sequence[Stay], title: str, marks: Sequence[float], colours: 
             layers.append(rule.encode(x=x))
     names = [stay.name for stay in stays]
     tints = list(colours.series[: len(stays)])
-    colour = alt.Color(
-        "name:N",
-        scale=alt.Scale(domain=names, range=tints),
-        legend=alt.Legend(
+    legend = None
+    if len(stays) > 1:
+        legend = alt.Legend(
             orient="bottom", title=None, labelColor=colours.ink, columns=2, symbolType="stroke", labelLimit=150
         )
-        if len(stays) > 1
-        else None,
-    )
+    colour = alt.Color("name:N", scale=alt.Scale(domain=names, range=tints), legend=legend)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=DASHES[: len(stays)]), legend=legend)
     data = charts.data([_row(stay.name, row) for stay in stays for row in stay.curve.iter_rows(named=True)])
     base = alt.Chart(data)
     band = base.mark_area(opacity=0.16, interpolate="step-after")
     layers.append(band.encode(x=x, y=alt.Y("low:Q", scale=y_scale, axis=share), y2=alt.Y2("high:Q"), color=colour))
     line = base.mark_line(strokeWidth=2.2, interpolate="step-after")
-    layers.append(line.encode(x=x, y=y, color=colour))
+    layers.append(line.encode(x=x, y=y, color=colour, strokeDash=dash))
     tooltip = [
         *([alt.Tooltip("name:N", title="Of")] if len(stays) > 1 else []),
         alt.Tooltip("after:N", title="After"),

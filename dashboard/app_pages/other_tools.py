@@ -31,8 +31,11 @@ if comparing.unable(found):
 counted = {one.rule.name: one.rule.title for one in found if one.n}
 if len(counted) > 1:
     parts.heading("Which incidents make the difference?")
-    with st.container(horizontal=True):
+    # Side by side on a phone the names of the rules would be cut.
+    left, right = st.columns(2)
+    with left:
         first = st.selectbox("Between", list(counted), format_func=counted.__getitem__, key=f"first-{measure}")
+    with right:
         second = st.selectbox("and", list(counted), format_func=counted.__getitem__, key=f"second-{measure}", index=1)
     gap = here.ask("gap", first, second, here.scope)
     for line in comparing.gap_said(gap, measure):

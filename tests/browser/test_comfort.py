@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from browser.conftest import run, served
 from browser.reader import PAGES, Reader, path_of
 
 from dashboard import manners
@@ -139,3 +142,45 @@ def test_the_tour_is_walked_by_keyboard_and_keeps_nobody_out(screen: Any, sample
     reader.settled()
     assert screen.get_by_role("dialog").count() == 0
     reader.is_well()
+
+
+ATTACKS = (
+    "<script>window.taken = 1</script>",
+    "<img src=x onerror='window.taken = 1'> **stars** [link](javascript:window.taken=1)",
+    '=HYPERLINK("https://example.org", "click")',
+    "\N{ARABIC LETTER MEEM}\N{ARABIC LETTER REH}\N{ARABIC LETTER HAH} \N{RIGHT-TO-LEFT OVERRIDE}gnirts \N{FIRE}\N{ZERO WIDTH JOINER}\N{ROCKET}",
+    "a" * 10_000,
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The dashboard on incidents whose every free text is an attack."""
+    data = tmp_path_factory.mktemp("hostile")
+    export = data / "incident.csv"
+    with export.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            ["Number", "Short description", "State", "Priority", "Assignment group", "Service", "Opened", "Resolved"]
+        )
+        for at in range(120):
+            day = date(2026, 1, 5) + timedelta(days=at % 60)
+            title, group, service = (ATTACKS[(at + shift) % len(ATTACKS)] for shift in range(3))
+            stamps = (f"{day} 08:00:00", f"{day} {9 + at % 9:02d}:30:00")
+            rows.writerow([f"INC{at:07}", title, "Resolved", "3 - Moderate", group, service, *stamps])
+    run(data, "load", str(export), "--as", "servicenow", "--timezone", "Europe/Berlin")
+    yield from served(data)
+
+
+def test_a_hostile_text_harms_no_page_on_a_phone(browser: Any, hostile: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    reader = Reader(context.new_page(), hostile)
+    # tests/test_pages.py sends hostile text through every page; these show titles, groups and services in each way there is.
+    for page in ("overview", "resolution", "where_the_time_goes", "why_it_moved", "incidents"):
+        reader.open(f"{path_of(page)}?period=all")
+        reader.is_well()
+    reader.open("incidents?incident=servicenow/INC0000004&period=all")
+    assert "a" * 200 in reader.text()
+    reader.is_well()
+    assert reader.page.evaluate("window.taken") is None
+    context.close()
