@@ -43,6 +43,13 @@ def told(findings: Sequence[Finding]) -> list[str]:
     return [f"**{words.plain(one.source)}**, {one.kind}: {words.plain(one.said)}" for one in _ordered(findings)]
 
 
+def listing(findings: Sequence[Finding]) -> pl.DataFrame:
+    """Give every finding as a row, the most misleading first."""
+    return pl.DataFrame(
+        [{"Source": one.source, "Kind": one.kind, "n": one.n, "What": one.said} for one in _ordered(findings)]
+    )
+
+
 def _tints(colours: Palette) -> dict[str, str]:
     return {
         "good": colours.panel,

@@ -14,6 +14,8 @@ parts.lead(*doubting.said(here, grades, findings))
 parts.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
 parts.heading("What is odd about it?")
 parts.told(doubting.told(findings), "Nothing odd was found.")
+if len(findings) > parts.MOST_TOLD:
+    parts.folded("All that is odd", doubting.listing(findings))
 parts.folded(
     "Each KPI with and without the doubtful rows",
     doubting.table(here, grades),
