@@ -17,7 +17,7 @@ if str(HERE.parent) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import manners, parts, query, shell, timings  # noqa: E402
+from dashboard import branding, manners, parts, query, shell, timings  # noqa: E402
 
 log = logging.getLogger("meantime.dashboard")
 manners.follow(shell.locale)
@@ -53,7 +53,10 @@ def discover(folder: Path = HERE / "app_pages") -> list[PageFile]:
 
 def main() -> None:
     """Draw one page with what all pages share."""
-    st.set_page_config(page_title="Meantime", layout="wide", initial_sidebar_state="collapsed")
+    worn = branding.worn()
+    st.set_page_config(page_title=worn.name, layout="wide", initial_sidebar_state="collapsed")
+    if worn.logo:
+        st.logo(worn.logo, size="large")
     parts.style()
     files = discover()
     page = st.navigation(

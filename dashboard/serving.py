@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard import timings
+from dashboard import branding, timings
 
 log = logging.getLogger("meantime.dashboard")
 SCRIPT = Path(__file__).parent / "app.py"
@@ -57,6 +57,12 @@ class Served(NamedTuple):
     """How numbers and days are written; None: as each reader's browser says."""
     most_hours: Mapping[str, float] = {}
     """Source -> how old its data may be before `/healthz` complains."""
+    name: str | None = None
+    """What a company calls the dashboard; None: as we do."""
+    logo: str | None = None
+    """The file of its logo."""
+    colours: Mapping[str, str] = {}
+    """Theme -> its colour."""
 
 
 class Connections:
@@ -155,11 +161,14 @@ def main() -> None:
     os.environ["MEANTIME_DATA"] = served.data
     if served.locale:
         os.environ["MEANTIME_LOCALE"] = served.locale
+    worn = {"name": served.name, "logo": served.logo}
+    os.environ["MEANTIME_BRAND"] = json.dumps({key: value for key, value in worn.items() if value})
     # What a script sees as its own arguments: none.
     del sys.argv[1:]
     application(served).run(
         config={
             **SETTLED,
+            **branding.options(served.colours),
             "server.address": served.address,
             "server.port": served.port,
             "server.baseUrlPath": served.base_path,

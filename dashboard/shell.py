@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard import filters, manners, parts, record, takeaway, view, words
+from dashboard import branding, filters, manners, parts, record, takeaway, view, words
 from dashboard.filters import COLUMNS, NONE, Choice
 from dashboard.view import View
 
@@ -36,9 +36,8 @@ def begin(data: Path, page: str) -> bool:
     here = view.choose(path, choice, known, parts.colours())
     page_record = record.begin(page, here.colours)
     with st.container(key="masthead", horizontal=True, horizontal_alignment="distribute", gap="small"):
-        st.markdown(
-            f"**Meantime**{' :orange-badge[Sample data: made up, of no real service desk]' if here.is_sample else ''}"
-        )
+        made_up = " :orange-badge[Sample data: made up, of no real service desk]" if here.is_sample else ""
+        st.markdown(f"**{words.plain(branding.worn().name)}**{made_up}")
         st.markdown(f":gray[{_dateline(here)}]")
     with st.container(key="shown", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(words.plain(filters.in_words(choice, here.since, here.until, here.grain)))

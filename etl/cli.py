@@ -376,8 +376,20 @@ def serve(settings: Settings, *, port: int, address: str, base_path: str) -> int
     if not re.fullmatch(r"([\w~-][\w.~-]*(/[\w~-][\w.~-]*)*)?", path, re.ASCII):
         raise ConfigError(f"--base-path is {base_path!r}; write it like /kpi, of letters, digits and any of . _ ~ -")
     config = _config(settings, required=False)
+    _refuse_unreadable(settings, config)
     _refuse_busy_port(address, port)
     return serve_dashboard(settings, settings.data, address, port, path, config)
+
+
+def _refuse_unreadable(settings: Settings, config: Config) -> None:
+    """Refuse a brand whose colour not everybody can read."""
+    if not config.brand.colours:
+        return
+    from dashboard import branding  # the pipeline's commands do not need the dashboard
+
+    faults = branding.faults(config.brand.colours)
+    if faults:
+        raise ConfigError("\n".join(f"{settings.config}: [brand] {fault}" for fault in faults))
 
 
 def _refuse_busy_port(address: str, port: int) -> None:
@@ -401,6 +413,9 @@ def serve_dashboard(
         "port": port,
         "base_path": base_path,
         "locale": config.locale,
+        "name": config.brand.name,
+        "logo": str(config.brand.logo) if config.brand.logo else None,
+        "colours": config.brand.colours,
         "most_hours": {name: one.max_age_hours for name, one in config.sources.items() if one.max_age_hours},
     }
     child = subprocess.Popen(
@@ -721,6 +736,7 @@ def check(settings: Settings) -> int:
     config = _config(settings)
     if not config.sources:
         raise ConfigError(f"{settings.config}: no source is configured; add a [sources.NAME] section")
+    _refuse_unreadable(settings, config)
     trial = Trial(config)
     code = PUBLISHED
     try:

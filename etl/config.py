@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from etl import annotation, calendars, links, saved_view, sources, target
+from etl import annotation, brand, calendars, links, saved_view, sources, target
 from etl.annotation import Annotation, AnnotationError
+from etl.brand import Brand, BrandError
 from etl.calendars import CalendarError, Calendars
 from etl.incident import CHANNELS, EXCLUSIONS, HOLD_REASONS, PRIORITIES, STATES
 from etl.links import LinkError, Links
@@ -41,6 +42,7 @@ TOP_KEYS = (
     "links",
     "targets",
     "views",
+    "brand",
 )
 SOURCE_KEYS = (
     "kind",
@@ -144,6 +146,8 @@ class Config:
     """How the dashboard writes numbers and days; None leaves it to each reader's browser."""
     views: tuple[SavedView, ...] | None = None
     """Likewise."""
+    brand: Brand = field(default_factory=Brand)
+    """What the dashboard wears."""
 
 
 def read(path: Path) -> Config:
@@ -195,6 +199,7 @@ def parse(given: Mapping[str, Any], path: Path) -> Config:
         _targets(given, path),
         locale=locale,
         views=_views(given, path),
+        brand=_brand(given, path),
     )
 
 
@@ -223,6 +228,13 @@ def _views(given: Mapping[str, Any], path: Path) -> tuple[SavedView, ...]:
     try:
         return saved_view.parse(given.get("views", {}))
     except SavedViewError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _brand(given: Mapping[str, Any], path: Path) -> Brand:
+    try:
+        return brand.parse(given.get("brand", {}), path.parent)
+    except BrandError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

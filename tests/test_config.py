@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from etl import config
+from etl.brand import Brand
 from etl.calendars import Calendars
 from etl.config import Config, ConfigError, Source
 from etl.links import Links
@@ -90,7 +91,7 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (
             "timezon = 'UTC'",
             "key 'timezon' is not one of timezone, locale, keep_raw, sources, calendars, calendar_rules, "
-            "annotations, links, targets, views; did you mean 'timezone'?",
+            "annotations, links, targets, views, brand; did you mean 'timezone'?",
         ),
         ("keep_raw = 0", "keep_raw is 0; it must be a whole number from 1, or be left out to keep all"),
         ("timezone = ", "is not valid TOML"),
@@ -109,6 +110,15 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (f"{SOURCE}max_rejected_share = 2", "[sources.desk] max_rejected_share is 2; it must lie between 0 and 1"),
         (f"{SOURCE}first_contact_hours = 0", "first_contact_hours is 0; it must be a number of hours above 0"),
         (f'{SOURCE}max_age_hours = "1 d"', "[sources.desk] max_age_hours is '1 d'; it must be a number above 0"),
+        ("brand = 1", "brand must be a table, [brand]"),
+        ("[brand]\ncolor = 1", "[brand]: key 'color' is not one of name, logo, colour_light, colour_dark; did you mean"),
+        ('[brand]\nname = " "', "[brand] name is ' '; it must be a text of one line and at most 40 letters"),
+        ('[brand]\nlogo = "a.gif"', "[brand] logo is 'a.gif'; it must be a file of one of the kinds .svg, .png, .jpg,"),
+        ('[brand]\nlogo = "a.svg"', "[brand] logo is 'a.svg'; there is no such file in"),
+        (
+            '[brand]\ncolour_dark = "red"',
+            "[brand] colour_dark is 'red'; write it like #1F5FAE: red, green and blue, two hexadecimal digits each",
+        ),
         (f"{SOURCE}full_export = 1", "[sources.desk] full_export is 1; it must be true or false"),
         (f'{SOURCE}as_of = "yesterday"', "[sources.desk] as_of is 'yesterday'; write it like 2026-01-31T18:00:00Z"),
         (f'{SOURCE}timezone = "CEST+1"', "[sources.desk] timezone: time zone 'CEST+1' is unknown"),
@@ -141,6 +151,16 @@ def test_a_literal_secret_is_not_repeated_in_the_error(tmp_path: Path) -> None:
 def test_a_missing_configuration_says_what_to_do_instead(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no configuration; write one, or try `meantime load FILE"):
         config.read(tmp_path / "meantime.toml")
+
+
+def test_a_brand_is_read_with_its_logo_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "acme.svg").write_text("<svg/>", encoding="utf-8")
+    (tmp_path / "huge.png").write_bytes(bytes(600 * 1024))
+    read = parsed(tmp_path, '[brand]\nname = "Acme"\nlogo = "acme.svg"\ncolour_light = "#8A1538"').brand
+    assert read == Brand("Acme", tmp_path / "acme.svg", "#8A1538", None)
+    assert read.colours == {"light": "#8A1538"}
+    with pytest.raises(ConfigError, match=r"\[brand\] logo is 'huge.png', of 600 KiB; it may have 512 KiB"):
+        parsed(tmp_path, '[brand]\nlogo = "huge.png"')
 
 
 def test_files_are_found_by_pattern_relative_to_the_configuration(tmp_path: Path) -> None:
