@@ -111,7 +111,10 @@ SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\n'
         (f"{SOURCE}first_contact_hours = 0", "first_contact_hours is 0; it must be a number of hours above 0"),
         (f'{SOURCE}max_age_hours = "1 d"', "[sources.desk] max_age_hours is '1 d'; it must be a number above 0"),
         ("brand = 1", "brand must be a table, [brand]"),
-        ("[brand]\ncolor = 1", "[brand]: key 'color' is not one of name, logo, colour_light, colour_dark; did you mean"),
+        (
+            "[brand]\ncolor = 1",
+            "[brand]: key 'color' is not one of name, logo, colour_light, colour_dark; did you mean",
+        ),
         ('[brand]\nname = " "', "[brand] name is ' '; it must be a text of one line and at most 40 letters"),
         ('[brand]\nlogo = "a.gif"', "[brand] logo is 'a.gif'; it must be a file of one of the kinds .svg, .png, .jpg,"),
         ('[brand]\nlogo = "a.svg"', "[brand] logo is 'a.svg'; there is no such file in"),

@@ -38,12 +38,22 @@ def behind_nginx(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The sample exports below /kpi of an nginx that is configured as the README says."""
     if shutil.which("nginx") is None:
         pytest.skip("needs nginx")
-    with contextmanager(served)(loaded, "--base-path", "/kpi") as address:
-        folder = tmp_path_factory.mktemp("nginx")
+    folder = tmp_path_factory.mktemp("nginx")
+    (folder / "acme.svg").write_text(LOGO, encoding="utf-8")
+    (folder / "meantime.toml").write_text(BRAND, encoding="utf-8")
+    config = str(folder / "meantime.toml")
+    with contextmanager(served)(loaded, "--base-path", "/kpi", "--config", config) as address:
         port = urlsplit(address).port
         assert port is not None
         with proxy.nginx(folder, port) as root:
             yield root
+
+
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40">'
+    '<rect width="120" height="40" rx="6" fill="#8A1538"/></svg>'
+)
+BRAND = '[brand]\nname = "Acme *desk*"\nlogo = "acme.svg"\ncolour_light = "#8A1538"\n'
 
 
 class Guest(Reader):
@@ -81,6 +91,34 @@ def test_below_the_path_the_links_of_a_page_and_of_the_navigation_stay_there(win
         window.locator(".st-key-foot").get_by_role("link", name="Mean time to resolve", exact=True).click()
     assert opened.value.url == f"{behind_nginx}/kpi/definitions#mttr"
     opened.value.wait_for_selector("h1:has-text('Definitions')")
+
+
+def test_name_logo_and_colour_are_the_company_s(window: Any, behind_nginx: str) -> None:
+    guest = Guest(window, f"{behind_nginx}/kpi")
+    guest.open("volume_and_backlog")
+    assert window.locator(".st-key-masthead").inner_text().startswith("Acme *desk*")
+    logo = window.locator("[data-testid=stHeaderLogo]")
+    assert logo.evaluate("image => image.complete && image.naturalWidth") == 120
+    link = window.locator(".st-key-foot").get_by_role("link").first
+    assert link.evaluate("link => getComputedStyle(link).color") == "rgb(138, 21, 56)"
+    drawn = window.evaluate(
+        "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg [fill]')].map(one => one.getAttribute('fill'))"
+    )
+    assert "#8A1538" in drawn
+    guest.is_well()
+
+
+def test_a_page_is_taken_away_from_below_the_path(window: Any, behind_nginx: str) -> None:
+    guest = Guest(window, f"{behind_nginx}/kpi")
+    guest.open("resolution?priority=1")
+    window.get_by_role("button", name="Take this page away").click()
+    with window.expect_download() as taken:
+        window.get_by_role("button", name="XLSX", exact=True).click()
+    assert taken.value.url.startswith(f"{behind_nginx}/kpi/")
+    assert taken.value.suggested_filename == "meantime-resolution-v1.xlsx"
+    # A workbook is a zip archive.
+    assert Path(taken.value.path()).read_bytes()[:4] == b"PK\x03\x04"
+    guest.is_well()
 
 
 def test_metrics_are_not_for_the_proxy_s_guests_and_health_is(behind_nginx: str, window: Any) -> None:
