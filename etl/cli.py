@@ -27,9 +27,6 @@ from typing import Any, TypeVar
 
 import click
 import polars as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-from rich.progress import Progress as ProgressBar
 
 from etl import annotation, proposal, published, refresh, sources
 from etl import config as configuration
@@ -102,6 +99,11 @@ class Settings:
 
             yield tell
         elif sys.stderr.isatty():
+            # Loaded here only: a job that nobody watches need not wait for it.
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+            from rich.progress import Progress as ProgressBar
+
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             with ProgressBar(*columns, console=Console(stderr=True), transient=True) as bars:
                 task = bars.add_task("", total=None)

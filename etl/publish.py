@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -70,8 +71,10 @@ def publish(data: Path, store: Path, version: int) -> Path:
             capture_output=True,
             stdin=subprocess.DEVNULL,
         )
-        sync(pending)
-        check(pending, version)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="syncing") as disk:
+            synced = disk.submit(sync, pending)
+            check(pending, version)
+            synced.result()
         pending.chmod(0o444)
         pending.rename(target)
         sync(versions)

@@ -743,20 +743,18 @@ def _stage(
     for export in exports:
         plan = module.prepare(export, entry.reading.options)
         knows_resolving = knows_resolving or plan.knows_resolving
-        # One chunk is written while the next is normalised and the one after it is read.
+        # One chunk is written while the next is normalised and the one after it is read; the catalog before the first one.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
-            written: Future[None] | None = None
+            written: Future[None] = writer.submit(_keep_catalog, con)
             for chunk in export.chunks():
                 rows_in += chunk.height
                 progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
                 rows = module.normalise(chunk, plan)
                 if names:
                     rows = rows._replace(rejected=bundles.named(rows.rejected, names))
-                if written is not None:
-                    written.result()
-                written = writer.submit(store.put, con, entry.source, rows)
-            if written is not None:
                 written.result()
+                written = writer.submit(store.put, con, entry.source, rows)
+            written.result()
         rows_in += len(export.bad_rows)
         store.put(con, entry.source, _bad_rows(export))
     return rows_in, knows_resolving
@@ -849,12 +847,17 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report], memory: M
     for table in ("incidents", "incident_events"):
         found = store.row(con, f"select count(*) from {table}")
         store.put_setting(con, f"count:{table}", str(found[0] if found else 0))
+    _keep_catalog(con)
+    return version
+
+
+def _keep_catalog(con: duckdb.DuckDBPyConnection) -> None:
+    """Make macros, views and comments, unless this version of Meantime has made them."""
     made_by = store.catalog_fingerprint()
     if store.setting(con, "catalog") != made_by:
         comments = {**store.PUBLIC, **store.VIEWS}
         catalog.build(con, comments)
         store.put_setting(con, "catalog", made_by)
-    return version
 
 
 __all__ = [
