@@ -277,18 +277,13 @@ def bridge_rows(bridge: why.Bridge, kind: str) -> pl.DataFrame:
     )
 
 
-def movers(here: View, question: str, name: str, columns: Sequence[str]) -> Figure | None:
+def movers(here: View, question: str, name: str, bridges: Mapping[str, why.Bridge]) -> Figure | None:
     """Draw which members of any column changed a KPI most; None where there is nothing to compare."""
-    bridges: dict[str, why.Bridge] = here.ask("bridges", name, here.scope, tuple(columns))
-    reading = here.reading(name)
-    kind = here.kind(name)
-    found = [
+    reading, kind = here.reading(name), here.kind(name)
+    bars = [
         charts.Bar(f"{reasons.member(column, part['member'])} ({filters.SHORT[column]})", part["part"], part["n_now"])
-        for column, bridge in bridges.items()
-        for part in bridge.parts.iter_rows(named=True)
-        if part["part"] and max(part["n_now"], part["n_before"]) >= query.FEW
+        for column, part in reasons.largest(bridges)[:MOST_MOVERS]
     ]
-    bars = sorted(found, key=lambda bar: -abs(bar.value))[:MOST_MOVERS]
     if not bars or reading.change is None:
         return None
     # One unit for all of them: 44 min beside 2.1 h would have to be converted to be compared.

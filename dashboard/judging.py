@@ -29,11 +29,17 @@ def verdict(one: Watched | None) -> str:
         return f"no verdict: {one.chart.baseline.periods} of the {signals.needed(grain)} {grain}s to compare with"
     if found.cannot == "alike":
         return f"no verdict: each {grain} is much like the one before"
-    if found.rule == "run":
-        return f"signal: {found.length} {grain}s in a row {SIDES[found.side]} the centre line"
-    if found.rule == "limit":
-        return f"signal: {period(one)} {SIDES[found.side]} its limits"
+    if found.is_signal:
+        return f"signal: {signal(one)}"
     return f"{VARIATION}: {period(one)} inside its limits"
+
+
+def signal(one: Watched) -> str:
+    """Say what the signal is that a chart gives: "9 weeks in a row above the centre line"."""
+    found = one.chart.verdict
+    if found.rule == "run":
+        return f"{found.length} {one.grain}s in a row {SIDES[found.side]} the centre line"
+    return f"{period(one)} {SIDES[found.side]} its limits"
 
 
 def is_said(one: Watched | None) -> bool:

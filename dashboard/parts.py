@@ -21,6 +21,7 @@ from dashboard import (
     manners,
     numbers,
     periods,
+    printing,
     query,
     reasons,
     record,
@@ -31,6 +32,7 @@ from dashboard import (
     why,
     words,
 )
+from dashboard import freshness as fresh
 from dashboard.control import Watched
 from dashboard.insights import search
 from dashboard.view import View
@@ -112,7 +114,7 @@ def style() -> None:
         "@on_tint": max((tints.paper, tints.ink), key=lambda one: tones.contrast(one, tints.accent)),
         "@serif": SERIF,
     }
-    text = STYLE
+    text = STYLE + printing.STYLE
     for name, value in named.items():
         text = text.replace(name, value)
     st.html(text)
@@ -627,7 +629,7 @@ LISTED = 200
 
 def moved(here: View, names: Sequence[str]) -> None:
     """Set what changed a KPI most, member by member."""
-    st.header("What changed most?", anchor=False)
+    heading("Which three slices moved most?")
     name = st.selectbox(
         "Of",
         list(names),
@@ -640,15 +642,28 @@ def moved(here: View, names: Sequence[str]) -> None:
     # Where one member is chosen, it is all of the change: that says nothing.
     single = {column for column, values in here.choice.where if len(values) == 1}
     columns = tuple(column for column in MOVED_BY if column in here.known and column not in single)
-    figure = (
-        figures.movers(here, "What changed most?", name, columns) if columns and reading.change is not None else None
+    bridges: dict[str, why.Bridge] = {}
+    if columns and reading.change is not None:
+        bridges = here.ask("bridges", name, here.scope, columns)
+    told(
+        reasons.slices(bridges, here.kind(name)),
+        f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare.",
     )
-    if figure is None:
-        nothing(
-            f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare."
-        )
+    if not bridges:
         return
-    picture(figure)
+    note(
+        words.plain(
+            f"{SHORT.get(name, reading.title)} changed by {sentences.signed(reading.change or 0.0, here.kind(name))} on "
+            f"{reading.against}; these are the largest parts. "
+            f"{sentences.of_the_whole(reading)} Slices of different columns overlap."
+        )
+    )
+    panel = st.expander("All that changed it", key=f"moved-{name}", on_change="rerun")
+    if panel.open:
+        with panel, record.fold("All that changed it"):
+            figure = figures.movers(here, "What changed it most?", name, bridges)
+            if figure is not None:
+                picture(figure)
 
 
 def stand_out(here: View, name: str) -> None:
@@ -673,6 +688,14 @@ def stand_out(here: View, name: str) -> None:
             f"them in 95 of 100 random deals of the days ({words.number(found.resamples)} were dealt). Slices overlap: "
             "these do not add up."
         )
+
+
+def freshness(here: View) -> None:
+    """Say how fresh each source is now, and whose last run failed."""
+    known = dict(here.warehouse.sources.select("source", "as_of_local").iter_rows())
+    last = here.ask("runs").unique("source", keep="first", maintain_order=True)
+    failed = set(last.filter(pl.col("outcome") == "failed")["source"])
+    note(words.plain(f"{fresh.said(known, failed & set(known), here.now)}."))
 
 
 def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> None:

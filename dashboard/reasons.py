@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dashboard import filters, sentences, why, words
+from dashboard import filters, query, sentences, why, words
 from dashboard.why import Bridge
 
 OWN = {"hours": "times", "share": "rate"}
@@ -164,6 +164,40 @@ def said(found: Sequence[Step], bridge: Bridge, say: Say) -> str:
     if rest and not _is_seen(say(left)):
         clauses.append(f"{others} cancel out")
     return f": {', '.join(clauses)}" if clauses else ""
+
+
+def largest(bridges: Mapping[str, Bridge]) -> list[tuple[str, dict[str, Any]]]:
+    """Give the parts of all columns with the column of each, the largest first; those of too few say nothing."""
+    found = [
+        (column, part)
+        for column, bridge in bridges.items()
+        for part in bridge.parts.iter_rows(named=True)
+        if part["part"] and max(part["n_now"], part["n_before"]) >= query.FEW
+    ]
+    return sorted(found, key=lambda one: -abs(one[1]["part"]))
+
+
+MOST_SLICES = 3
+
+
+def slices(bridges: Mapping[str, Bridge], kind: str) -> list[str]:
+    """Say which slices moved a KPI most, as Markdown: what each adds, and from what to what it went."""
+    lines = []
+    for column, part in largest(bridges)[:MOST_SLICES]:
+        bridge = bridges[column]
+        adds = saying(bridge, steps(bridge, kind), kind)(part["part"])
+        if abs(part["mix"]) > abs(part["rate"]):
+            what, before, now = f"its share of the {_volume(bridge)}", part["share_before"], part["share_now"]
+            told = "share"
+        else:
+            what, before, now = f"its own {own(kind)}", part["value_before"], part["value_now"]
+            told = kind
+        went = f"{what} went from {_valued(before, told)} to {_valued(now, told)} (n {words.number(part['n_now'])})"
+        lines.append(
+            f"**{words.plain(member(column, part['member']))}** "
+            f"{words.plain(f'({filters.SHORT[column]}) adds {adds}: {went}')}"
+        )
+    return lines
 
 
 def one_by_one(found: why.OneByOne | None, column: str, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from dashboard import words
@@ -149,34 +148,6 @@ def compared(reading: Reading) -> str:
         return f"within normal variation of {reading.against}"
     up, down = _COMPARED[reading.kind]
     return f"{difference(reading)} {up if reading.change > 0 else down} in {reading.against}"
-
-
-def news(reading: Reading) -> str:
-    """Say the change in words where it is one, and nothing else.
-
-    >>> longer = Reading("mttr", "", "hours", 4.2, 90, 1.1, "the 12 weeks before", change_limits=(0.4, 1.8))
-    >>> news(longer).replace(words.GAP, " "), news(longer._replace(change_limits=(-0.2, 2.4)))
-    ('1.1 h longer than in the 12 weeks before', '')
-    """
-    return "" if is_change(reading) is False else compared(reading)
-
-
-def no_news(readings: Sequence[Reading]) -> str:
-    """Say once what of several numbers is not news, instead of after each.
-
-    >>> longer = Reading("mttr", "", "hours", 4.2, 90, 1.1, "the 12 weeks before", change_limits=(0.4, 1.8))
-    >>> quiet = longer._replace(change_limits=(-0.2, 2.4))
-    >>> no_news([quiet, quiet]), no_news([longer])
-    ('Against the days before, none of this is more than normal variation.', '')
-    >>> no_news([longer, quiet])
-    'Against the days before, the rest is normal variation.'
-    """
-    judged = [is_change(reading) for reading in readings if reading.has_value and reading.change is not None]
-    if False not in judged:
-        return ""
-    is_all = all(one is False for one in judged)
-    rest = "none of this is more than" if is_all else "the rest is"
-    return f"Against the days before, {rest} normal variation."
 
 
 def arrow(reading: Reading) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -76,8 +75,7 @@ def _wait_for_data(data: Path, seen: str | None) -> None:
 
 
 def _dateline(here: View) -> str:
-    now = datetime.now(UTC).astimezone(ZoneInfo(here.zone)).replace(tzinfo=None)
-    seconds = max(0.0, (now - here.as_of).total_seconds())
+    seconds = max(0.0, (here.now - here.as_of).total_seconds())
     return words.plain(
         f"Data as of {words.moment(here.as_of)}, {words.age(seconds)} ago · days and times in {here.zone}"
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import streamlit as st
@@ -111,6 +112,11 @@ class View:
     def as_of(self) -> datetime:
         """The latest instant that the data know, in the reporting zone."""
         return self.ask("latest_as_of")
+
+    @property
+    def now(self) -> datetime:
+        """The reader's time, in the reporting zone."""
+        return datetime.now(UTC).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     @property
     def is_sample(self) -> bool:

@@ -2,23 +2,17 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, verdicts, view
+from dashboard import figures, foremost, parts, verdicts, view
 
 ORDER = 10
 TILES = ("incident_volume", "mttr", "mtta", "fcr_rate", "backlog", "ack_rate", "reopen_rate", "sla_met_rate")
 COMPANIONS = [companion for companion, _ in parts.COMPANIONS.values()]
 here = view.here(*TILES, beside=COMPANIONS, bands=("mttr", "mtta", "fcr_rate"))
-volume, mean, taken, contact = (here.reading(name) for name in ("incident_volume", "mttr", "mtta", "fcr_rate"))
 
 parts.title("Overview")
-parts.lead(
-    sentences.joined(f"{sentences.opened(volume)} {here.in_span}", sentences.news(volume)),
-    sentences.when(mean, sentences.joined("resolving took {} on average", sentences.news(mean))),
-    sentences.when(taken, sentences.joined("a person took them on after {}", sentences.news(taken))),
-    sentences.when(contact, sentences.joined("{} needed only the first contact", sentences.news(contact))),
-    sentences.no_news((volume, mean, taken, contact)),
-)
+parts.lead(foremost.sentence(here, TILES))
 parts.if_nothing(here)
+parts.freshness(here)
 parts.tiles(here, TILES, "overview")
 verdicts.panel(here, TILES, "overview")
 parts.show(

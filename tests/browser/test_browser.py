@@ -92,3 +92,23 @@ def test_before_the_first_load_the_way_to_it_is_shown(desktop: Any, empty: str) 
     reader.open("")
     assert "No incidents yet" in reader.text()
     reader.is_well()
+
+
+@pytest.mark.parametrize(("warehouse", "width"), [("sample", 1440), ("real", 1440), ("sample", 390)])
+def test_the_overview_prints_on_one_page_without_what_is_clicked(
+    warehouse: str, width: int, desktop: Any, request: pytest.FixtureRequest
+) -> None:
+    desktop.set_viewport_size({"width": width, "height": 900})
+    reader = Reader(desktop, request.getfixturevalue(warehouse))
+    reader.open("")
+    desktop.wait_for_selector(".st-key-foot", timeout=60_000)
+    reader.settled()
+    printed = desktop.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1
+    # A4 upright, in points.
+    assert {
+        tuple(round(float(side)) for side in box.split()) for box in re.findall(rb"/MediaBox \[(.*?)\]", printed)
+    } == {(0, 0, 595, 842)}
+    desktop.emulate_media(media="print")
+    controls = desktop.locator("header, button, [role=combobox], .stExpander, [data-testid=stSidebar]")
+    assert [control.inner_text() for control in controls.all() if control.is_visible()] == []

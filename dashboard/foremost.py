@@ -1,0 +1,47 @@
+"""The one sentence that says what matters: how many there were, how long they took, and what is out of the ordinary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dashboard import aims, judging, parts, sentences, words
+from dashboard.control import Watched
+from dashboard.view import View
+
+MOST = 3
+"""So much that is out of the ordinary is named; the rest is counted."""
+
+
+def sentence(here: View, names: Sequence[str]) -> str:
+    """Say it of these KPIs, as Markdown: signals first, then targets missed beyond chance, then changes."""
+    volume, mean = here.reading("incident_volume"), here.reading("mttr")
+    said = f"{sentences.opened(volume)} {here.in_span}"
+    if mean.has_value:
+        said += f", resolving took **{sentences.mean(mean)}** on average"
+    watched = here.watched(names)
+    found = [finding for name in names if (finding := _finding(here, name, watched.get(name)))]
+    named = [text for _, text in sorted(found, key=lambda finding: finding[0])]
+    if named:
+        said += f"; out of the ordinary: {words.listing(named, most=MOST)}"
+    elif any(judging.is_said(one) for one in watched.values()):
+        said += "; nothing is out of the ordinary"
+    elif all(here.reading(name).change is None for name in names):
+        said += "; there is nothing yet to compare it with"
+    return f"{said}."
+
+
+def _finding(here: View, name: str, watched: Watched | None) -> tuple[int, str] | None:
+    """Say what is out of the ordinary in a KPI, and how much it matters: 0 the most; None where there is nothing."""
+    reading = here.reading(name)
+    title = parts.SHORT.get(name, reading.title)
+    called = words.plain(f"{title[:1].lower()}{title[1:]}")
+    if watched is not None and watched.chart.verdict.is_signal:
+        return 0, f"{called} ({words.plain(judging.signal(watched))})"
+    for target in here.aims(name)[-1:]:
+        standing = here.standing(target)
+        if standing and standing.is_met is False and standing.side == -1:
+            kind = here.kind(name)
+            return 1, f"{called} ({words.plain(f'target {aims.bound(target, kind)} {aims.verdict(standing, kind)}')})"
+    if sentences.is_change(reading):
+        return 2, f"{called} ({words.plain(sentences.compared(reading))})"
+    return None
