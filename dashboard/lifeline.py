@@ -237,7 +237,9 @@ class _Axis:
             self.field, scale = "Q", alt.Scale(type="log", domain=domain, nice=False)
             axis = charts._log_axis("time since opening")
         else:
-            self.field, scale = "T", alt.Scale(type="utc", domain=domain, nice=False)
+            # As plain numbers, the ends of bars read it otherwise than their beginnings, and Vega complains.
+            reach = alt.ExprRef(f"[{domain[0]:.0f}, {domain[1]:.0f}]")
+            self.field, scale = "T", alt.Scale(type="utc", domain=reach, nice=False)
             axis = alt.Axis(title=None, tickCount=6, format=_format(life.since, life.until))
         axis.grid = False
         self.scale, self.axis, self.log = scale, axis, log

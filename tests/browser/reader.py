@@ -45,7 +45,7 @@ class Reader:
 
     def is_well(self) -> None:
         """Assert that no error shows, nothing was complained of and nothing is wider than the screen."""
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
         assert self.page.locator("[data-testid=stException]").count() == 0
         assert "could not be drawn" not in self.text()
         wide = self.page.evaluate(
