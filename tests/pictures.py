@@ -33,6 +33,7 @@ class Shot(NamedTuple):
 SHOTS = {
     "overview": Shot("", height=1180),
     "why_it_moved": Shot("why_it_moved?period=26w", height=1000),
+    "explore": Shot("explore?kpi=mttr&by=assignment_group&picture=multiples&period=12m", height=1100),
     "incident": Shot("incidents?incident=servicedesk/INC0413321", height=1000),
     "night": Shot("resolution", height=1000, theme="dark"),
     "phone": Shot("", 390, 844),

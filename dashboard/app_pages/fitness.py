@@ -4,6 +4,7 @@ from functools import partial
 
 from dashboard import doubting, parts, view
 
+NAME = "Fitness"
 ORDER = 72
 here = view.here()
 batches = here.ask("batches")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import figures, parts, sentences, view, words
 
+NAME = "Volume"
 ORDER = 40
 here = view.here("incident_volume", "resolved_count", "backlog", "backlog_age_median")
 opened, resolved, backlog, age = (here.reading(name) for name in here.batch)
