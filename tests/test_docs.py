@@ -23,7 +23,9 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_every_picture_of_the_readme_is_one_that_the_command_takes_and_is_small() -> None:
     names = re.findall(r"!\[[^]]+\]\(\.github/(\w+)\.png\)", TEXT)
     assert sorted(names) == sorted(path.stem for path in (ROOT / ".github").glob("*.png"))
-    taken = re.findall(r'^    "(\w+)": Shot', (ROOT / "tests" / "pictures.py").read_text(encoding="utf-8"), re.MULTILINE)
+    taken = re.findall(
+        r'^    "(\w+)": Shot', (ROOT / "tests" / "pictures.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(names) == sorted(taken)
     sizes = {name: (ROOT / ".github" / f"{name}.png").stat().st_size for name in names}
     assert {name: size for name, size in sizes.items() if size >= 200_000} == {}

@@ -36,7 +36,8 @@ class Reader:
         """Wait until nothing runs any more."""
         self.page.wait_for_selector("[data-testid=stMain] h1", timeout=60_000)
         self.page.wait_for_timeout(400)
-        self.page.wait_for_function("() => !document.querySelector('[data-testid=stStatusWidget]')", timeout=60_000)
+        for busy in ("stStatusWidget", "stSkeleton"):
+            self.page.wait_for_function(f"() => !document.querySelector('[data-testid={busy}]')", timeout=60_000)
         self.page.wait_for_timeout(600)
 
     def text(self) -> str:
