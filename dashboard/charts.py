@@ -13,6 +13,7 @@ import polars as pl
 from altair.utils import schemapi
 
 from dashboard import manners, tones, words
+from dashboard.statements import Statement
 
 # Altair checks every part of every chart against the whole schema of Vega-Lite, which took most of a page's time. The
 # tests check each chart that a page draws instead. Its own theme would set sizes that the page sets.
@@ -172,6 +173,8 @@ class Figure(NamedTuple):
     height: int = HEIGHT
     rows: Callable[[], pl.DataFrame] | None = None
     """What is drawn, typed and with units, for a file; laid out only when it is asked for."""
+    asked: Callable[[], Sequence[Statement]] | None = None
+    """What was asked of the warehouse for it; see `view.traced`."""
 
 
 class _Rows(alt.Data):

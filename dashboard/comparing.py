@@ -10,7 +10,7 @@ import polars as pl
 from dashboard import charts, numbers, reconciler, words
 from dashboard.charts import Figure
 from dashboard.reconciler import Gap, Verdict
-from dashboard.view import View
+from dashboard.view import View, traced
 
 NAMES = {"resolve": "Time to resolve", "acknowledge": "Time to acknowledge", "contact": "First contact"}
 
@@ -39,6 +39,7 @@ def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
     )
 
 
+@traced
 def figure(here: View, measure: str, found: Sequence[Verdict], question: str) -> Figure | None:
     """Draw the value under each rule, Meantime's first."""
     bars = [charts.Bar(one.rule.title, one.value, one.n) for one in found if one.value is not None]

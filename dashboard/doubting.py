@@ -13,7 +13,7 @@ from dashboard import charts, fitness, tones, words
 from dashboard.charts import Figure, Palette
 from dashboard.fitness import Finding, Grade
 from dashboard.query import Kpi
-from dashboard.view import View
+from dashboard.view import View, traced
 
 FIRST = ("end of the extract", "batch", "heaping", "not missing at random", "full hours")
 """Kinds of findings that come first: they mislead most."""
@@ -59,6 +59,7 @@ def _tints(colours: Palette) -> dict[str, str]:
     }
 
 
+@traced
 def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
     """Draw the grade of each KPI and source as a word on a field."""
     if not grades:

@@ -15,7 +15,7 @@ from dashboard.exploring import Asked, Mark
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Members, Number, Scope
 from dashboard.slices import Cell, Courses, Cut, Spreads
-from dashboard.view import FLAGS, View
+from dashboard.view import FLAGS, View, about
 
 CAPS = {"trend": (4, 4), "multiples": (8, 4), "bars": (12, 6), "heat": (12, 12), "table": (50, 12)}
 """Members of the first and the second dimension that a picture tells apart."""
@@ -141,7 +141,15 @@ class Explorer:
         )
 
     def look(self) -> Looked:
-        """Make the view."""
+        """Make the view; its pictures say what was asked of the warehouse for them."""
+        before = len(self.here.trail)
+        looked = self._look()
+        asked = partial(about, tuple(self.here.trail[before:]), (self.kpi.name,))
+        panels = tuple(one._replace(figure=one.figure._replace(asked=asked)) for one in looked.panels)
+        figure = None if looked.figure is None else looked.figure._replace(asked=asked)
+        return looked._replace(figure=figure, panels=panels)
+
+    def _look(self) -> Looked:
         shape = self.asked.picture
         if shape == "spread":
             return self._spread()

@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboard import aims, charts, filters, numbers, query, reasons, sentences, why, words
 from dashboard.charts import Figure
-from dashboard.view import View
+from dashboard.view import View, traced
 
 
 def unit(here: View, name: str, title: str = "") -> charts.Unit:
@@ -38,6 +38,7 @@ def _over(here: View, points: Sequence[charts.Point]) -> str:
     return f"n {words.number(total)} · {here.span}, {filters.GRAINS[here.grain]}"
 
 
+@traced
 def develop(
     here: View,
     question: str,
@@ -111,6 +112,7 @@ def _goals(here: View, lines: Mapping[str, str]) -> list[charts.Goal]:
     ]
 
 
+@traced
 def split(here: View, question: str, name: str, column: str) -> Figure | None:
     """Draw a KPI for each member of a column, the greatest first. None where nothing has a value."""
     members = here.members(name, column)
@@ -140,6 +142,7 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
     )
 
 
+@traced
 def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Figure | None:
     """Draw how the durations behind a KPI are spread, with the values of other KPIs as lines."""
     found: list[query.Bin] = here.ask("distribution", name, here.scope)
@@ -164,6 +167,7 @@ def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Fi
     )
 
 
+@traced
 def clock(here: View, question: str) -> Figure | None:
     """Draw at which hours of the week incidents are opened."""
     rows = here.ask("rhythm", here.scope)
@@ -182,6 +186,7 @@ def clock(here: View, question: str) -> Figure | None:
     )
 
 
+@traced
 def ages(here: View, question: str) -> Figure | None:
     """Draw how old the open incidents are."""
     rows = here.ask("backlog_ages", here.scope)
@@ -202,6 +207,7 @@ def ages(here: View, question: str) -> Figure | None:
 MOST_STEPS = 7
 
 
+@traced
 def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
     """Draw how the parts of a change add up; None where nothing changed."""
     kind = here.kind(bridge.kpi.name)
@@ -277,6 +283,7 @@ def bridge_rows(bridge: why.Bridge, kind: str) -> pl.DataFrame:
     )
 
 
+@traced
 def movers(here: View, question: str, name: str, bridges: Mapping[str, why.Bridge]) -> Figure | None:
     """Draw which members of any column changed a KPI most; None where there is nothing to compare."""
     reading, kind = here.reading(name), here.kind(name)

@@ -12,7 +12,7 @@ from dashboard import charts, limits, numbers, periods, words
 from dashboard.control import DAY, Watched
 from dashboard.insights import signals
 from dashboard.limits import Judged
-from dashboard.view import View
+from dashboard.view import View, traced
 
 SIDES = {1: "above", -1: "below"}
 VARIATION = "within normal variation"
@@ -133,6 +133,7 @@ def rows(one: Watched, unit: charts.Unit) -> list[Judged]:
     return found
 
 
+@traced
 def figure(here: View, one: Watched, title: str) -> charts.Figure | None:
     """Draw a KPI's control chart; None where no period has a value."""
     unit = charts.Unit(here.kind(one.name), _axis(one, title))

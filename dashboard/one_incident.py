@@ -148,6 +148,7 @@ def _life(here: View, found: Incident) -> None:
                 lifeline.draw(life, here.colours, log=log),
                 " ".join(told),
                 rows=partial(_stretches, found.segments),
+                asked=partial(list, here.asked_for(found)),
             )
         )
 

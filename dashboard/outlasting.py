@@ -65,7 +65,9 @@ def section(here: View, event: str) -> None:
     for source in here.ask("closed_only"):
         if chosen is None or source in chosen:
             parts.said(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
-    _draw(here, [Stay("all", found.lives.curve)], tongue, f"n {words.number(found.lives.n)} · opened {here.span}")
+    _draw(
+        here, found, [Stay("all", found.lives.curve)], tongue, f"n {words.number(found.lives.n)} · opened {here.span}"
+    )
     parts.said(words.plain(beside(found, tongue)))
     behind = "The numbers behind this curve"
     with st.expander(behind), record.fold(behind):
@@ -132,7 +134,7 @@ def _hours(hours: float) -> str:
     return words.duration(hours, "d" if hours >= 72 else "h").replace(".0", "")
 
 
-def _draw(here: View, drawn: list[Stay], tongue: Tongue, subtitle: str) -> None:
+def _draw(here: View, found: Cohort | Groups, drawn: list[Stay], tongue: Tongue, subtitle: str) -> None:
     drawn = [stay for stay in drawn if stay.curve.height]
     if not drawn:
         parts.nothing("Nobody was watched for long enough to draw a curve.")
@@ -149,6 +151,7 @@ def _draw(here: View, drawn: list[Stay], tongue: Tongue, subtitle: str) -> None:
             chart,
             f"Share {tongue.still} by the time since opening: {words.listing(ends, most=5)}.",
             rows=partial(_curves, drawn, tongue),
+            asked=partial(list, here.asked_for(found)),
         )
     )
 
@@ -251,7 +254,7 @@ def _by_group(here: View, event: str, tongue: Tongue) -> None:
             return
         parts.said(words.plain(differ(found, column, tongue)))
         left_out = f" · {found.left_out} smaller ones left out" if found.left_out else ""
-        _draw(here, [Stay(name, lives.curve) for name, lives in named], tongue, f"opened {here.span}{left_out}")
+        _draw(here, found, [Stay(name, lives.curve) for name, lives in named], tongue, f"opened {here.span}{left_out}")
         shown = pl.DataFrame([_group_row(name, lives, tongue) for name, lives in named])
         parts.table(shown, "Groups", rows=partial(_groups_typed, named, tongue))
         if found.pairs:

@@ -724,6 +724,8 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
         for name in names:
             kpi = here.kpi(name)
             st.caption(f"[{words.plain(kpi.title)}](definitions#{name}): {words.plain(kpi.description)}")
+    # The view outlives the page: its answers need not.
+    here.origins.clear()
 
 
 def _stamp(here: View, lines: Sequence[str], names: Sequence[str], *, of_everything: bool) -> None:

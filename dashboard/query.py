@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import polars as pl
 
-from dashboard import evidence, periods, searching, timings
+from dashboard import evidence, periods, searching, statements, timings
 from dashboard.periods import Bucket, Comparison, Extent
 
 # The rows that are copied once more are those of an answer: few.
@@ -117,6 +117,18 @@ def version(data: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
+if TYPE_CHECKING:
+    _about_itself = cached_property
+else:
+
+    class _about_itself(cached_property):  # noqa: N801  # it stands where `cached_property` would
+        """What a version says about itself: asked once, and no part of the question that happens to need it first."""
+
+        def __get__(self, instance, owner=None):
+            with statements.unnoted():
+                return super().__get__(instance, owner)
+
+
 @dataclass
 class Warehouse:
     """One published version, opened once for reading; safe to share among threads."""
@@ -126,6 +138,7 @@ class Warehouse:
 
     def frame(self, query: str, values: dict[str, Any] | None = None) -> pl.DataFrame:
         """Run a query on a cursor of its own."""
+        statements.note(query, values)
         cursor = self.connection.cursor()
         try:
             # A relation would be bound twice, and binding the macros takes as long as counting 100,000 rows.
@@ -138,7 +151,7 @@ class Warehouse:
         """Run a query of `dashboard/sql`."""
         return self.frame((SQL / f"{name}.sql").read_text(encoding="utf-8"), values)
 
-    @cached_property
+    @_about_itself
     def kpis(self) -> dict[str, Kpi]:
         """The catalog, by name."""
         found = self.frame(
@@ -146,7 +159,7 @@ class Warehouse:
         )
         return {row[0]: Kpi(*row) for row in found.iter_rows()}
 
-    @cached_property
+    @_about_itself
     def columns(self) -> dict[str, dict[str, str]]:
         """Fact -> column -> type."""
         found = self.frame(
@@ -158,7 +171,7 @@ class Warehouse:
             tables.setdefault(table, {})[column] = type_
         return tables
 
-    @cached_property
+    @_about_itself
     def settings(self) -> dict[str, str]:
         """What the warehouse says about itself."""
         return dict(self.frame("select name, value from store.settings").iter_rows())
@@ -173,26 +186,26 @@ class Warehouse:
         """The number of the published version."""
         return int(self.settings["version"])
 
-    @cached_property
+    @_about_itself
     def openings(self) -> pl.DataFrame:
         """What was opened, by source and day."""
         return self.stored("openings")
 
-    @cached_property
+    @_about_itself
     def sources(self) -> pl.DataFrame:
         """The sources with their as-of in UTC and in the reporting zone, and what was opened in them."""
         opened = self.openings.group_by("source").agg(pl.col("incidents").sum(), pl.col("excluded").sum())
         found = self.stored("sources").join(opened, on="source", how="left", maintain_order="left")
         return found.with_columns(pl.col("incidents", "excluded").fill_null(0))
 
-    @cached_property
+    @_about_itself
     def joined(self) -> dict[str, int]:
         """How many incidents of two tools count once, and what links do not join."""
         if "incident_links" not in self.columns:
             return {"joined": 0, "missing": 0, "ambiguous": 0, "links": 0}
         return self.stored("joined").row(0, named=True)
 
-    @cached_property
+    @_about_itself
     def extents(self) -> dict[str, Extent]:
         """What each source covers."""
         by_week = self.openings.group_by("source", pl.col("day").dt.truncate("1w")).agg(pl.col("incidents").sum())
@@ -210,17 +223,17 @@ class Warehouse:
             )
         return found
 
-    @cached_property
+    @_about_itself
     def annotations(self) -> pl.DataFrame:
         """The known changes of the configuration, in order of time."""
         return self.stored("annotations")
 
-    @cached_property
+    @_about_itself
     def targets(self) -> pl.DataFrame:
         """The targets of the configuration."""
         return self.stored("targets")
 
-    @cached_property
+    @_about_itself
     def saved_views(self) -> pl.DataFrame:
         """The views that the configuration names."""
         return self.stored("saved_views")

@@ -11,10 +11,13 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import manners, marked, record, rendering, sheets, webpage
+from dashboard import manners, marked, record, rendering, sheets, statements, webpage
 from dashboard.record import Record, Taken
 
 LABEL = "Take away"
+WITH_SQL = "Files and SQL"
+MOST_LINES = 260
+"""Pixels of a question in SQL; the rest is scrolled to."""
 ENDINGS = ("pdf", "html", "xlsx")
 """What a page can be made into."""
 MIMES = {
@@ -50,12 +53,25 @@ def _offer(page: Record, part: Taken, caption: str, key: str) -> None:
 
 
 def _menu(page: Record, part: Taken, key: str) -> None:
-    menu = st.popover(LABEL, type="tertiary", key=key, on_change="rerun")
+    asked = part.figure.asked if isinstance(part, record.Picture) else None
+    menu = st.popover(LABEL if asked is None else WITH_SQL, type="tertiary", key=key, on_change="rerun")
     if menu.open:
         with menu:
             _buttons(files_of(page, part), part.title, page, key)
             if isinstance(part, record.Picture) and not rendering.is_there():
                 st.caption(WITHOUT)
+            if asked is not None:
+                _questions(statements.together(part.title, page.stamp.shown, asked()), key)
+
+
+def _questions(asked: list[str], key: str) -> None:
+    """Set what was asked of the warehouse: to be copied, or to be asked again and changed."""
+    for place, sql in enumerate(asked):
+        st.code(sql, language="sql", height=MOST_LINES)
+        if st.button("Open in Ask the data", key=f"{key}-ask-{place}", type="tertiary"):
+            st.session_state["sql"] = sql
+            st.session_state.pop("question", None)
+            st.switch_page("app_pages/ask_the_data.py")
 
 
 def of_page(page: Record) -> None:

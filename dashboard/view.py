@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -26,11 +27,14 @@ from dashboard import (
     relaxed,
     sentences,
     slices,
+    statements,
     targets,
     why,
     words,
 )
+from dashboard.charts import Figure
 from dashboard.query import Scope
+from dashboard.statements import Statement
 
 DAY = timedelta(days=1)
 KINDS = {"hours": "hours", "share": "share", "incidents": "count"}
@@ -52,11 +56,26 @@ def warehouse(path: str) -> query.Warehouse:
     return query.open_version(Path(path))
 
 
+class Answer(NamedTuple):
+    """What the query layer said, and what was asked of the warehouse for it."""
+
+    value: Any
+    asked: tuple[Statement, ...]
+
+
 @st.cache_data(max_entries=5000, show_spinner=False)
-def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
+def answer(path: str, question: str, *arguments: Any, **options: Any) -> Answer:
     """Ask the query layer; the version is part of the key, so a new one is asked anew and an old answer never shown."""
     door = next(door for door in DOORS if hasattr(door, question))
-    return getattr(door, question)(warehouse(path), *arguments, **options)
+    opened = warehouse(path)
+    with statements.noting() as asked:
+        value = getattr(door, question)(opened, *arguments, **options)
+    return Answer(value, tuple(asked))
+
+
+def ask(path: str, question: str, *arguments: Any, **options: Any) -> Any:
+    """Ask the query layer for what it says alone."""
+    return answer(path, question, *arguments, **options).value
 
 
 @st.cache_resource(max_entries=KEPT_VERSIONS, show_spinner=False)
@@ -82,6 +101,10 @@ class View:
     courses: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
     known: dict[str, list[str]] = field(default_factory=dict)
+    trail: list[Statement] = field(default_factory=list, repr=False)
+    """What was asked of the warehouse in this run, in order."""
+    origins: dict[int, tuple[Any, tuple[Statement, ...]]] = field(default_factory=dict, repr=False)
+    """Answers, kept so that no other takes their place, by their identity -> what was asked for each."""
 
     @property
     def warehouse(self) -> query.Warehouse:
@@ -101,7 +124,20 @@ class View:
 
     def ask(self, question: str, *arguments: Any, **options: Any) -> Any:
         """Ask a function of the query layer by name; a repeated question costs nothing."""
-        return ask(self.path, question, *arguments, **options)
+        value, asked = answer(self.path, question, *arguments, **options)
+        self.trail += asked
+        self.come_from(value, asked)
+        return value
+
+    def asked_for(self, value: Any) -> list[Statement]:
+        """Give what was asked of the warehouse for an answer."""
+        return list(self.origins.get(id(value), (None, ()))[1])
+
+    def come_from(self, value: Any, asked: tuple[Statement, ...]) -> None:
+        """Keep what was asked for an answer, and for each part of one that has names."""
+        if asked:
+            for one in (value, *(value.values() if isinstance(value, dict) else ())):
+                self.origins[id(one)] = (one, asked)
 
     @property
     def zone(self) -> str:
@@ -303,3 +339,43 @@ def here(*names: str, beside: Iterable[str] = (), bands: Iterable[str] = ()) -> 
 
 def _together(name: str, batch: tuple[str, ...]) -> tuple[str, ...]:
     return batch if name in batch else (name,)
+
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+
+def traced(make: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Let a picture say what was asked of the warehouse for it: by what makes it, and for the answers that that is given.
+
+    Of what is not a picture, the same is kept for the pictures that are made of it.
+    """
+
+    @wraps(make)
+    def made(*given: Given.args, **named: Given.kwargs) -> Made:
+        arguments = (*given, *named.values())
+        here = next(one for one in arguments if isinstance(one, View))
+        before = len(here.trail)
+        found = make(*given, **named)
+        earlier = [one for argument in arguments for one in here.asked_for(argument)]
+        asked = tuple(dict.fromkeys([*earlier, *here.trail[before:]]))
+        if isinstance(found, Figure):
+            return found._replace(asked=partial(about, asked, _named(here, arguments)))
+        if found is not None:
+            here.come_from(found, asked)
+        return found
+
+    return made
+
+
+def _named(here: View, arguments: Iterable[Any]) -> tuple[str, ...]:
+    """Give the KPIs that arguments name."""
+    known = here.warehouse.kpis
+    words = [one for one in arguments if isinstance(one, str)]
+    words += [name for one in arguments if isinstance(one, Mapping) for name in one if isinstance(name, str)]
+    return tuple(word for word in words if word in known)
+
+
+def about(asked: Sequence[Statement], names: Sequence[str]) -> list[Statement]:
+    """Choose those that ask for any of these KPIs: a page asks for all of its numbers together. All, where none does."""
+    return [one for one in asked if any(one.is_about(name) for name in names)] or list(asked)

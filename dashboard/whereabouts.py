@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboard import charts, filters, ledger, sentences, stacks, words
 from dashboard.charts import Figure
-from dashboard.view import View
+from dashboard.view import View, traced
 
 MOST_GROUPS = 10
 TOLD = 3
@@ -52,6 +52,7 @@ class Whereabouts:
         return any(not part.startswith("unexplained") for part in self.now)
 
 
+@traced
 def look(here: View) -> Whereabouts | None:
     """Ask for the ledger of what is shown; None where no incident was resolved in a known time."""
     reading, change = here.reading("mttr"), here.change("mttr")
@@ -121,6 +122,7 @@ def said(here: View, found: Whereabouts) -> tuple[str, str]:
     )
 
 
+@traced
 def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
     """Draw the parts of the mean time to resolve."""
     tints = stacks.tints(here.colours)
@@ -153,6 +155,7 @@ def _kinds(here: View, present: set[str]) -> dict[str, tuple[str, str]]:
     return {name: (label, tints[name]) for name, label in ledger.FAMILIES.items() if name in present}
 
 
+@traced
 def time_figure(here: View, found: Whereabouts, question: str) -> Figure | None:
     """Draw the shares of the parts, period by period."""
     rows = found.by_period.with_columns(
@@ -188,6 +191,7 @@ def time_figure(here: View, found: Whereabouts, question: str) -> Figure | None:
     )
 
 
+@traced
 def groups_figure(here: View, found: Whereabouts, question: str) -> Figure | None:
     """Draw who had the incidents, and what happened to them there; the bars add up to the mean."""
     sums = {name: sum(parts.values()) for name, parts in found.by_group.items()}
@@ -221,6 +225,7 @@ def groups_figure(here: View, found: Whereabouts, question: str) -> Figure | Non
     )
 
 
+@traced
 def pairs_figure(here: View, found: ledger.HandOvers, question: str) -> Figure | None:
     """Draw the pairs of groups with the most hand-overs."""
     if not found.hand_overs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def taken(page: Any, button: str, folder: Path) -> Path:
     return file
 
 
-def test_a_page_and_a_picture_can_be_taken_away_and_opened(page: Any, browser: Any, tmp_path: Path) -> None:
+def test_a_page_and_a_picture_can_be_taken_away_and_opened(
+    page: Any, browser: Any, sample: str, tmp_path: Path
+) -> None:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.get_by_role("button", name="Take this page away").click()
@@ -40,7 +43,7 @@ def test_a_page_and_a_picture_can_be_taken_away_and_opened(page: Any, browser: A
     assert files["PDF"].read_bytes().startswith(b"%PDF-")
     assert list(pl.read_excel(files["XLSX"], sheet_id=0))[:2] == ["Key figures", "Definitions"]
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Take away", exact=True).nth(1).click()
+    page.get_by_role("button", name="Files and SQL", exact=True).first.click()
     found = {ending: taken(page, ending, tmp_path) for ending in ("CSV", "XLSX", "PNG", "SVG")}
     assert found["CSV"].name == "meantime-overview-how-many-incidents-came-in-v1.csv"
     opened = pl.read_csv(found["CSV"], comment_prefix="#")["opened (incidents)"]
@@ -48,6 +51,15 @@ def test_a_page_and_a_picture_can_be_taken_away_and_opened(page: Any, browser: A
     assert found["PNG"].read_bytes().startswith(b"\x89PNG")
     assert "How many incidents came in?" in found["SVG"].read_text(encoding="utf-8")
     assert complaints == []
+
+    page.get_by_role("button", name="Open in Ask the data").first.click()
+    page.get_by_role("heading", name="Ask the data").wait_for()
+    asked = page.get_by_label("Your question in SQL")
+    assert asked.input_value().startswith("-- How many incidents came in?")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text(re.compile(r"^1\d rows · ")).wait_for(timeout=30_000)
+    page.goto(sample)
+    page.locator(".st-key-foot").wait_for(timeout=60_000)
 
     value = page.locator('[data-testid="stMetricValue"]').first.inner_text()
     context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
