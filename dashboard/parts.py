@@ -253,6 +253,23 @@ def _asked(here: View, way: relaxed.Way) -> str:
     return words.listing(named, most=len(named))
 
 
+def offer_later(here: View, name: str) -> None:
+    """Offer the longest later period in which a KPI can be compared, if there is one."""
+    period = here.comparable(name)
+    if period is not None:
+        st.button(
+            f"Show the {filters.PERIODS[period]}",
+            key=f"later-{name}",
+            help="They can be compared with the days before them",
+            on_click=_show,
+            args=(period,),
+        )
+
+
+def _show(period: str) -> None:
+    st.session_state["f_period"] = period
+
+
 def _take_away(conditions: Sequence[str]) -> None:
     """Set the filters before they are drawn again: all days, all members."""
     for column in conditions:
@@ -650,6 +667,8 @@ def moved(here: View, names: Sequence[str]) -> None:
         f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare.",
     )
     if not bridges:
+        if reading.reason:
+            offer_later(here, name)
         return
     note(
         words.plain(

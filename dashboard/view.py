@@ -46,6 +46,8 @@ FLAGS = {
 }
 DOORS = (query, dossier, fitness, ledger, lives, reconciler, control, why, targets, relaxed, slices)
 """The modules that answer questions; each asks the first."""
+ENDING_NOW = ("26w", "12w", "4w")
+"""Periods that end with the data, the longest first."""
 KEPT_VERSIONS = 3
 """Versions that stay open: a reader of an old one keeps it until the next click."""
 
@@ -266,6 +268,17 @@ class View:
             ground: targets.Ground = self.ask("ground", target)
             shape = ground.baseline.shape if ground.baseline else None
         return self.ask("standing", target, self.since, self.until, self.grain, shape)
+
+    def comparable(self, name: str) -> str | None:
+        """The longest period, beginning later than this one, in which a KPI has something to be compared with."""
+        last = self.warehouse.last_intake_day
+        for period in ENDING_NOW:
+            since, until = filters.range_of(period, last) if last else (self.until, self.since)
+            if self.since < since <= until:
+                found = self.ask("comparison", name, self.scope.within(since, until))
+                if found is not None and not found.reason:
+                    return period
+        return None
 
     def stand_out(self, name: str) -> why.Found | None:
         """Search for the slices that moved a KPI, once for each version and choice."""

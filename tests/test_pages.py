@@ -592,6 +592,10 @@ def test_a_change_of_a_period_that_may_not_be_compared_is_not_split(
     app = opened(monkeypatch, sample, "why_it_moved", since=["2024-07-15"], until=["2024-08-11"])
     assert "There is nothing to compare it with: alerts begins only on 1 Jul 2024." in said(app)
     assert pictures(app) == []
+    app.button(key="later-mttr").click().run()
+    assert url(app)["period"] == ["26w"]
+    assert " on the 26 weeks before" in lead(app)
+    assert len(pictures(app)) == 1
 
 
 def test_what_stands_out_among_all_slices_is_listed_with_how_many_were_looked_at(

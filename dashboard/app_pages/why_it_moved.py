@@ -48,6 +48,7 @@ with top:
             parts.nothing("There is nothing to split it by: all incidents are alike in every column.")
         elif reading.reason:
             parts.nothing(f"There is nothing to compare it with: {reading.reason}.")
+            parts.offer_later(here, name)
         else:
             parts.nothing("Too few incidents to compare.")
     else:
