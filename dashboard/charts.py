@@ -426,7 +426,7 @@ def _band_layers(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list
         rows = [band for band in bands if band["side"] == side and band["name"]]
         if rows:
             # The name stands above the plot: inside, it would cross the line that it explains.
-            style = _text(colours, fontSize=11, align=side, baseline="bottom", dy=-3, fontStyle="italic")
+            style = _text(colours, fontSize=11, align=side, baseline="bottom", dy=-6, fontStyle="italic")
             names = alt.Chart(data(rows)).mark_text(**style)
             layers.append(names.encode(x=x.of(edge), y=alt.value(0), text=alt.Text("name:N")))
     return layers

@@ -69,7 +69,7 @@ def _shaded(baseline: tuple[date, date], colours: Palette, x: charts.TimeAxis) -
         values=[{"from": charts._stamp(baseline[0]), "to": charts._stamp(baseline[1], 1), "name": "baseline"}]
     )
     shade = alt.Chart(rows).mark_rect(color=colours.lines, opacity=0.38)
-    style = charts._text(colours, fontSize=11, align="left", baseline="bottom", dy=-3, fontStyle="italic")
+    style = charts._text(colours, fontSize=11, align="left", baseline="bottom", dy=-6, fontStyle="italic")
     name = alt.Chart(rows).mark_text(**style).encode(x=x.of("from:T"), y=alt.value(0), text=alt.Text("name:N"))
     return [shade.encode(x=x.of("from:T"), x2=alt.X2("to:T")), name]
 

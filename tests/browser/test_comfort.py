@@ -20,6 +20,14 @@ WIDTHS = (1440, 820, 390)
 GRAVE = ("serious", "critical")
 
 
+@pytest.fixture
+def desktop(browser: Any) -> Iterator[Any]:
+    """A wide window with the light theme."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+    yield context.new_page()
+    context.close()
+
+
 @pytest.fixture(params=["light", "dark"])
 def screen(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     """A window in one of the themes."""
@@ -184,3 +192,30 @@ def test_a_hostile_text_harms_no_page_on_a_phone(browser: Any, hostile: str) -> 
     reader.is_well()
     assert reader.page.evaluate("window.taken") is None
     context.close()
+
+
+def test_the_keyboard_goes_from_top_to_bottom_and_shows_where_it_is(desktop: Any, sample: str) -> None:
+    reader = Reader(desktop, sample)
+    reader.open("")
+    seen: list[tuple[str, float, bool]] = []
+    for _ in range(len(PAGES) + 8):
+        desktop.keyboard.press("Tab")
+        seen.append(
+            tuple(
+                desktop.evaluate(
+                    """() => {
+                        const at = document.activeElement, style = getComputedStyle(at);
+                        const said = at.getAttribute('aria-label') || at.innerText;
+                        const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+                        return [said.split('\\n')[0], at.getBoundingClientRect().top, shown || style.boxShadow !== 'none'];
+                    }"""
+                )
+            )
+        )
+    names = [name for name, _, _ in seen]
+    assert names[:3] == ["Skip to main content", "Overview", "Explore"]
+    assert names[len(PAGES)] == "Definitions"
+    assert "Change what is shown" in names[len(PAGES) :]
+    assert [name for name, _, shown in seen if not shown] == []
+    tops = [top for _, top, _ in seen[1 : len(PAGES) + 1]]
+    assert len(set(tops)) == 1
