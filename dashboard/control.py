@@ -149,23 +149,27 @@ def _sums(
     warehouse: Warehouse, counted_on: str, members: Sequence[Kpi], kinds: dict[str, str], reach: Scope, grain: str
 ) -> pl.DataFrame:
     """Sum what each incident adds, and its square, over each period: one scan for the KPIs of one day."""
-    summed = []
+    daily, summed = [], []
     for one in members:
         each = f"kpi.{one.name}_each(i)"
         if kinds[one.name] == "duration":
             # greatest() would take a null for nothing, and count it.
             each = f"round({FINE} * ln(1 + case when {each} < 0 then 0 else {each} end / 60))"
-        summed.append(f'count({each}) as "{one.name}.n"')
+        parts = {"n": f"count({each})"}
         if kinds[one.name] != "count":
-            summed.append(f'sum(({each})::bigint)::double as "{one.name}.s"')
+            parts["s"] = f"sum(({each})::bigint)"
         if kinds[one.name] in signals.ADDING:
-            summed.append(f'sum(({each})::bigint * ({each})::bigint)::double as "{one.name}.ss"')
+            parts["ss"] = f"sum(({each})::bigint * ({each})::bigint)"
+        for part, text in parts.items():
+            daily.append(f'{text} as "{one.name}.{part}"')
+            summed.append(f'sum("{one.name}.{part}")::{"bigint" if part == "n" else "double"} as "{one.name}.{part}"')
     text = (
         (SQL / "watched.sql")
         .read_text(encoding="utf-8")
         .replace("i.counted_on", f"i.{counted_on}")
         .replace("-- and what is read", "".join(f", i.{name}" for name in query.needed(warehouse, members)))
-        .replace("-- and the sums", "".join(f", {one}" for one in summed))
+        .replace("-- and the sums of a day", "".join(f", {one}" for one in daily))
+        .replace("-- and their sums", "".join(f", {one}" for one in summed))
     )
     return query.within(warehouse, text, reach, {"grain": grain})
 
