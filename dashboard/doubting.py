@@ -11,8 +11,8 @@ import polars as pl
 
 from dashboard import charts, fitness, tones, words
 from dashboard.charts import Figure, Palette
-from dashboard.fitness import Finding, Grade
-from dashboard.query import Kpi
+from dashboard.fitness import Finding, Grade, Pair
+from dashboard.query import Kpi, Number
 from dashboard.view import View, traced
 
 FIRST = ("end of the extract", "batch", "heaping", "not missing at random", "full hours")
@@ -113,11 +113,14 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
     )
 
 
-def table(here: View, grades: Sequence[Grade]) -> pl.DataFrame:
+def table(here: View, grades: Sequence[Grade], pairs: Mapping[tuple[str, str], Pair]) -> pl.DataFrame:
     """Give each KPI with and without the doubtful rows."""
 
-    def say(one: Grade, value: float | None) -> str:
-        return "" if value is None else words.value(value, here.kind(one.kpi))
+    def say(one: Grade, number: Number, title: str) -> dict[str, Any]:
+        unit = charts.Unit(here.kind(one.kpi), title)
+        value = "" if number.value is None else unit.say(number.value)
+        limits = "" if number.value is None else unit.between(number.value, number.low, number.high)
+        return {title: value, f"{title}, 95 %": limits, f"{title}, n": number.n}
 
     return pl.DataFrame(
         [
@@ -127,10 +130,8 @@ def table(here: View, grades: Sequence[Grade]) -> pl.DataFrame:
                 "Grade": one.grade,
                 "Known for": words.share(round(one.known, 3)),
                 "Doubtful": words.share(round(one.doubtful, 3)),
-                "Value": say(one, one.value),
-                "n": one.n,
-                "Without the doubtful": say(one, one.without),
-                "n without": one.n_without,
+                **say(one, pairs[one.source, one.kpi].whole, WHOLE),
+                **say(one, pairs[one.source, one.kpi].rest, REST),
             }
             for one in grades
             if one.n
@@ -138,20 +139,26 @@ def table(here: View, grades: Sequence[Grade]) -> pl.DataFrame:
     )
 
 
-def typed(kpis: Mapping[str, Kpi], grades: Sequence[Grade]) -> pl.DataFrame:
+WHOLE, REST = "Value", "Without the doubtful"
+
+
+def typed(kpis: Mapping[str, Kpi], grades: Sequence[Grade], pairs: Mapping[tuple[str, str], Pair]) -> pl.DataFrame:
     """Give the same as numbers; a KPI's unit is a column, for each has its own."""
-    columns = {
+    columns: dict[str, Any] = {
         "Source": pl.String,
         "KPI": pl.String,
         "Grade": pl.String,
         "Known for (share)": pl.Float64,
         "Doubtful (share)": pl.Float64,
         "Unit": pl.String,
-        "Value (in its unit)": pl.Float64,
-        "n": pl.Int64,
-        "Without the doubtful (in its unit)": pl.Float64,
-        "n without": pl.Int64,
     }
+    for title in (WHOLE, REST):
+        columns |= {
+            f"{title} (in its unit)": pl.Float64,
+            f"{title}, 95 % from (in its unit)": pl.Float64,
+            f"{title}, 95 % to (in its unit)": pl.Float64,
+            f"{title}, n": pl.Int64,
+        }
     rows = [
         (
             one.source,
@@ -160,11 +167,13 @@ def typed(kpis: Mapping[str, Kpi], grades: Sequence[Grade]) -> pl.DataFrame:
             one.known,
             one.doubtful,
             kpis[one.kpi].unit,
-            one.value,
-            one.n,
-            one.without,
-            one.n_without,
+            *(
+                part
+                for number in pairs[one.source, one.kpi]
+                for part in (number.value, number.low, number.high, number.n)
+            ),
         )
         for one in grades
+        if one.n
     ]
     return pl.DataFrame(rows, schema=columns, orient="row")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from dashboard import query, words
-from dashboard.query import SQL, Warehouse
+from dashboard.query import SQL, Number, Warehouse
 
 CLOCKS = {
     "mttr": "resolve",
@@ -41,11 +41,16 @@ class Grade(NamedTuple):
     """Share of the resolved incidents for which what it stands on is known."""
     doubtful: float
     """Share of what it counts that is doubtful."""
-    value: float | None
     n: int
-    without: float | None
-    """Its value without the doubtful rows."""
     n_without: int
+    """Incidents that it counts without the doubtful rows."""
+
+
+class Pair(NamedTuple):
+    """A KPI of a source with the doubtful rows and without them."""
+
+    whole: Number
+    rest: Number
 
 
 class Finding(NamedTuple):
@@ -198,71 +203,75 @@ def _reasons(warehouse: Warehouse, found: Sequence[Batch]) -> list[Finding]:
 
 def grades(warehouse: Warehouse, found: Sequence[Batch] | None = None) -> list[Grade]:
     """Grade each KPI of each source by what is missing and what is doubtful; `found`: the batches, if they are known."""
-    kpis = [query.kpi(warehouse, name) for name in CLOCKS]
-    wholes = _by_source(warehouse, _whole(warehouse, kpis), {})
     text, bound = _doubts(batches(warehouse) if found is None else found)
-    parts = _by_source(warehouse, text + _without(warehouse, kpis), bound)
+    rows = warehouse.frame(text + _counted(warehouse), bound)
     graded = []
-    for source, whole in wholes.items():
-        part = parts[source]
-        for name in CLOCKS:
-            n, rest = whole[f"{name}_n"], part[f"{name}_n"]
-            known = min(1.0, n / whole["base"]) if whole["base"] else 0.0
+    for (source,), parts in rows.group_by("source", maintain_order=True):
+        base = parts["base"].sum()
+        for name, clock in CLOCKS.items():
+            n, rest = parts[name].sum(), parts.filter(~pl.col(clock))[name].sum()
+            known = min(1.0, n / base) if base else 0.0
             doubtful = (n - rest) / n if n else 0.0
             worst = max(1 - known, doubtful)
             grade = "unknown" if not n else "poor" if worst >= POOR else "fair" if worst >= FAIR else "good"
-            graded.append(Grade(source, name, grade, known, doubtful, whole[name], n, part[name], rest))
+            graded.append(Grade(str(source), name, grade, known, doubtful, n, rest))
     return graded
 
 
-def _by_source(warehouse: Warehouse, text: str, bound: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {row["source"]: row for row in warehouse.frame(text, bound).iter_rows(named=True)}
-
-
-def _whole(warehouse: Warehouse, kpis: Sequence[query.Kpi]) -> str:
-    calls = query.calls(kpis, "i")
-    return f"""
-select
-    i.source,
-    count(*) filter (where i.resolution_basis is not null and i.excluded_as is null)::bigint as base,
-    {", ".join(calls)}
-from (select source, resolution_basis, {", ".join(query.needed(warehouse, kpis))} from main.incidents) as i
-group by i.source
-order by i.source
-"""
-
-
-def _without(warehouse: Warehouse, kpis: Sequence[query.Kpi]) -> str:
-    """Compose the KPIs without the doubtful rows: to each clock's KPIs these are excluded, which the macros leave out."""
-    rest = [name for name in query.needed(warehouse, kpis) if name != "excluded_as"]
-    rows = [
-        f"struct_pack(excluded_as := case when doubted.{clock} then 'doubtful' else i.excluded_as end, "
-        f"{', '.join(f'{name} := i.{name}' for name in rest)}) as {clock}"
-        for clock in dict.fromkeys(CLOCKS.values())
-    ]
-    calls = [call for one in kpis for call in query.calls([one], f"d.{CLOCKS[one.name]}")]
+def _counted(warehouse: Warehouse) -> str:
+    """Compose how many incidents each KPI counts, by source and by which of their stamps are doubtful."""
+    kpis = [query.kpi(warehouse, name) for name in CLOCKS]
+    clocks = tuple(dict.fromkeys(CLOCKS.values()))
+    read = ["source", "resolution_basis", *query.needed(warehouse, kpis)]
+    doubtful = [f"coalesce(doubted.{clock}, false) as {clock}" for clock in clocks]
     return f""",
 doubted as (
     select
         source,
         incident_id,
-        {", ".join(f"bool_or(clock = '{clock}') as {clock}" for clock in dict.fromkeys(CLOCKS.values()))}
+        {", ".join(f"bool_or(clock = '{clock}') as {clock}" for clock in clocks)}
     from doubts
     group by
         source,
         incident_id
 )
 select
-    d.source,
-    {", ".join(calls)}
+    i.source,
+    {", ".join(f"i.{clock}" for clock in clocks)},
+    count(*) filter (where i.resolution_basis is not null and i.excluded_as is null)::bigint as base,
+    {", ".join(f'kpi.{one.name}_n(i)::bigint as "{one.name}"' for one in kpis)}
 from (
     select
-        i.source,
-        {", ".join(rows)}
+        {", ".join([*(f"i.{name}" for name in read), *doubtful])}
     from main.incidents as i
     left join doubted
         on i.source = doubted.source
         and i.incident_id = doubted.incident_id
-) as d
-group by d.source
+) as i
+group by
+    i.source,
+    {", ".join(f"i.{clock}" for clock in clocks)}
+order by i.source
 """
+
+
+def with_and_without(
+    warehouse: Warehouse, names: Sequence[str] = tuple(CLOCKS), found: Sequence[Batch] | None = None
+) -> dict[tuple[str, str], Pair]:
+    """Give KPIs of each source with and without the doubtful rows, by source and KPI; `found`: the batches, if known."""
+    text, bound = _doubts(batches(warehouse) if found is None else found)
+    sides: list[dict[tuple[str, str], Number]] = [{}, {}]
+    for clock in dict.fromkeys(CLOCKS[name] for name in names):
+        rest = f"""{text}
+    select i.* replace (case when doubted.source is null then i.excluded_as else 'doubtful' end as excluded_as)
+    from main.incidents as i
+    left join (select distinct source, incident_id from doubts where clock = '{clock}') as doubted
+        on i.source = doubted.source
+        and i.incident_id = doubted.incident_id"""
+        members = [name for name in names if CLOCKS[name] == clock]
+        for side, of in zip(sides, (None, query.Rows(rest, bound)), strict=True):
+            told = query.values(warehouse, members, by=("source",), of=of)
+            for source, name, *number in told.select("source", "kpi", "value", "n", "low", "high").iter_rows():
+                side[source, name] = Number(*number)
+    nothing = Number(None, 0)
+    return {key: Pair(whole, sides[1].get(key, nothing)) for key, whole in sides[0].items()}

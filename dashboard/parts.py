@@ -769,17 +769,21 @@ def _fit(here: View, names: Sequence[str]) -> None:
     """Fold away how far these KPIs can be trusted; it is asked for only when somebody looks."""
     if not names:
         return
-    panel = st.expander("How far can these numbers be trusted?", key=f"fit-{names[0]}", on_change="rerun")
+    title = "How far can these numbers be trusted?"
+    panel = st.expander(title, key=f"fit-{names[0]}", on_change="rerun")
     if panel.open:
-        with panel, record.fold("How far can these numbers be trusted?"):
-            grades = [one for one in here.ask("grades") if one.kpi in names]
+        with panel, record.fold(title):
             note("Over all that each source has. [Why](fitness)")
-            table(
-                doubting.table(here, grades),
-                "Grades of these KPIs",
-                "Nothing is known of them.",
-                partial(doubting.typed, here.warehouse.kpis, grades),
-            )
+            with_and_without(here, names, "Grades of these KPIs")
+
+
+def with_and_without(here: View, names: Sequence[str], alt: str) -> None:
+    """Set KPIs of each source with and without the doubtful rows; that takes longer than a page, so only who looks waits."""
+    batches = here.ask("batches")
+    grades = [one for one in here.ask("grades", batches) if one.kpi in names]
+    pairs: dict[tuple[str, str], fitness.Pair] = here.ask("with_and_without", tuple(names), batches)
+    rows = partial(doubting.typed, here.warehouse.kpis, grades, pairs)
+    table(doubting.table(here, grades, pairs), alt, "Nothing is known of them.", rows)
 
 
 def _joined(found: dict[str, int]) -> str:

@@ -347,6 +347,13 @@ def _nearest(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+class Rows(NamedTuple):
+    """A query that gives incidents, and the values that it binds."""
+
+    text: str
+    values: dict[str, Any]
+
+
 class _Filter(NamedTuple):
     """The conditions of a scope's columns on a row `i`, and the values that they bind."""
 
@@ -409,8 +416,18 @@ def values(
     grain: str | None = None,
     *,
     limits: bool = True,
+    of: Rows | None = None,
 ) -> pl.DataFrame:
     """Ask for KPIs: the one query behind every number that anybody sees.
+
+    Args:
+        warehouse: the published version.
+        names: the KPIs.
+        scope: days and filters.
+        by: columns of the incidents to split by.
+        grain: of the periods to split by.
+        limits: whether to say how sure the values are.
+        of: what stands in for the incidents as they are, for KPIs over these.
 
     Returns:
         The columns of `by`, `period` (with a grain: the bucket's first day), `kpi`, `value`, `n`, and the limits `low`
@@ -423,7 +440,7 @@ def values(
     if grain is not None and grain not in periods.GRAINS:
         raise QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}{_nearest(grain, periods.GRAINS)}")
     limited = [name for name in names if limits and kpi(warehouse, name).has_limits]
-    return _answers(warehouse, names, scope, tuple(by), grain, (), limited).drop("error", "m")
+    return _answers(warehouse, names, scope, tuple(by), grain, (), limited, of).drop("error", "m")
 
 
 def _answers(
@@ -434,6 +451,7 @@ def _answers(
     grain: str | None,
     parts: tuple[Days, ...],
     limited: Sequence[str] = (),
+    of: Rows | None = None,
 ) -> pl.DataFrame:
     """Answer by a grain, or for parts of time that do not overlap, each named by its first day; one query per fact and day.
 
@@ -446,7 +464,7 @@ def _answers(
     found = [
         _stock(warehouse, members, scope, by, grain, parts)
         if members[0].fact == "incident_days"
-        else _flow(warehouse, members, scope, by, grain, parts, [one for one in members if one.name in limited])
+        else _flow(warehouse, members, scope, by, grain, parts, [one for one in members if one.name in limited], of)
         for members in groups.values()
     ]
     order = {name: place for place, name in enumerate(dict.fromkeys(names))}
@@ -554,6 +572,7 @@ def _flow_rows(
     by: Sequence[str],
     grain: str | None,
     parts: tuple[Days, ...],
+    of: Rows | None = None,
 ) -> _Filter:
     """Compose the rows that KPIs over incidents count, with their keys and periods and no column more than is read."""
     counted_on = members[0].counted_on
@@ -562,8 +581,9 @@ def _flow_rows(
     period = _period(counted_on, grain, parts)
     read = [*keys.read, *([period] if period else []), f"i.{counted_on} as counted_day"]
     read += [f"i.{name}" for name in needed(warehouse, members)]
-    text = f"select {_lines(read)} from main.incidents as i {keys.joins} where {within.text} {filtered.text}"
-    return _Filter(text, {**within.values, **filtered.values, **keys.values})
+    rows = "main.incidents" if of is None else f"({of.text})"
+    text = f"select {_lines(read)} from {rows} as i {keys.joins} where {within.text} {filtered.text}"
+    return _Filter(text, {**within.values, **filtered.values, **keys.values, **({} if of is None else of.values)})
 
 
 def _flow(
@@ -574,9 +594,10 @@ def _flow(
     grain: str | None,
     parts: tuple[Days, ...],
     limited: Sequence[Kpi],
+    of: Rows | None = None,
 ) -> pl.DataFrame:
     """KPIs over incidents that share the day they are counted at: one scan, and one more for limits of quantiles."""
-    rows = _flow_rows(warehouse, members, scope, by, grain, parts)
+    rows = _flow_rows(warehouse, members, scope, by, grain, parts, of)
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""
     if limited:
@@ -584,7 +605,7 @@ def _flow(
         text = evidence.query(rows.text, keys, calls(members, "i"), limited, kept, has_quantiles=has_quantiles)
         wide = warehouse.frame(text, rows.values)
         wide = evidence.read(wide, limited, _days_of(warehouse, wide, scope, grain, parts))
-        wide = _with_ranked(warehouse, wide, limited, keys, by, kept, scope, grain, parts)
+        wide = _with_ranked(warehouse, wide, limited, keys, by, kept, scope, grain, parts, of)
     else:
         wide = warehouse.frame(_plain(rows.text, keys, calls(members, "i"), kept), rows.values)
     wide = _named(wide, by)
@@ -616,12 +637,13 @@ def _with_ranked(
     scope: Scope,
     grain: str | None,
     parts: tuple[Days, ...],
+    of: Rows | None = None,
 ) -> pl.DataFrame:
     """Add the limits of quantiles: the values at ranks that are known only once the values are counted."""
     quantiles = [one for one in limited if evidence.quantile(one)]
     if not quantiles:
         return wide
-    rows = _flow_rows(warehouse, quantiles, scope, by, grain, parts)
+    rows = _flow_rows(warehouse, quantiles, scope, by, grain, parts, of)
     types = _keys(warehouse, "incidents", by, scope).types + ["date"] * ("period" in keys)
     text = evidence.ranked(rows.text, keys, types, quantiles, kept, wide.height)
     found = warehouse.frame(text, {**rows.values, **evidence.ranks(wide, keys, quantiles)})

@@ -71,6 +71,9 @@ def test_a_batch_of_resolutions_is_named_and_doubted() -> None:
     grade = next(one for one in fitness.grades(found) if one.kpi == "mttr")
     assert (grade.grade, grade.n, grade.n_without) == ("poor", 700, 400)
     assert grade.doubtful == pytest.approx(3 / 7)
+    pair = fitness.with_and_without(found, ["mttr"])["desk", "mttr"]
+    clean = fitness.with_and_without(warehouse(rows[:400]), ["mttr"])["desk", "mttr"]
+    assert (pair.whole.n, pair.rest) == (700, clean.whole)
 
 
 def test_what_is_missing_more_often_at_one_priority_is_not_missing_at_random() -> None:

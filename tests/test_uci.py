@@ -310,7 +310,10 @@ def test_a_kpi_without_the_doubtful_rows_equals_plain_sql(
         " where resolved_field is not null"
     ).fetchall()[0]
     grade = next(one for one in fitness.grades(warehouse) if one.kpi == "mttr")
-    assert (grade.grade, grade.n_without, grade.without) == ("fair", n, pytest.approx(reported, rel=1e-12))
+    pair = fitness.with_and_without(warehouse, ["mttr"])["uci", "mttr"]
+    assert (grade.grade, grade.n_without) == ("fair", n)
+    assert (pair.whole.n, pair.rest.n, pair.rest.value) == (grade.n, n, pytest.approx(reported, rel=1e-12))
+    assert pair.rest.low is not None and pair.rest.low < reported < (pair.rest.high or 0)
 
 
 def test_an_extract_of_closed_incidents_only_is_named_and_its_curve_is_their_plain_share(
