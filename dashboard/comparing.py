@@ -19,6 +19,14 @@ def _say(value: float, measure: str) -> str:
     return words.value(value, reconciler.MEASURES[measure])
 
 
+def _unit(measure: str) -> charts.Unit:
+    return charts.Unit(reconciler.MEASURES[measure], NAMES[measure].lower())
+
+
+def _limits(one: Verdict | charts.Bar, measure: str) -> str:
+    return _unit(measure).between(one.value or 0.0, one.low, one.high)
+
+
 def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
     """Say what Meantime says, and between what the others lie."""
     ours = next(one for one in found if one.rule.is_ours)
@@ -27,11 +35,10 @@ def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
         return f"0 incidents opened {here.in_span} can be counted by any of {len(found)} rules."
     low = min(others, key=lambda one: one.value or 0.0, default=ours)
     high = max(others, key=lambda one: one.value or 0.0, default=ours)
-    mine = (
-        f"**{_say(ours.value, measure)}** by Meantime's rule"
-        if ours.value is not None
-        else "unknown by Meantime's rule"
-    )
+    mine = "unknown by Meantime's rule"
+    if ours.value is not None:
+        limits = _limits(ours, measure)
+        mine = f"**{_say(ours.value, measure)}** by Meantime's rule{f' (95 %: {limits})' if limits else ''}"
     return (
         f"{NAMES[measure]} of the incidents opened {here.in_span} is {mine}; by the rules of other tools it is anything from "
         f"{_say(low.value or 0.0, measure)} (“{words.plain(low.rule.title)}”) to {_say(high.value or 0.0, measure)} "
@@ -42,20 +49,22 @@ def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
 @traced
 def figure(here: View, measure: str, found: Sequence[Verdict], question: str) -> Figure | None:
     """Draw the value under each rule, Meantime's first."""
-    bars = [charts.Bar(one.rule.title, one.value, one.n) for one in found if one.value is not None]
+    bars = [charts.Bar(one.rule.title, one.value, one.n, one.low, one.high) for one in found if one.value is not None]
     if not bars:
         return None
     kind = reconciler.MEASURES[measure]
-    alt = "; ".join(f"{bar.name} {_say(bar.value, measure)} (n {words.number(bar.n)})" for bar in bars)
+    told = {bar.name: f"{limits}, " if (limits := _limits(bar, measure)) else "" for bar in bars}
+    alt = "; ".join(f"{bar.name} {_say(bar.value, measure)} ({told[bar.name]}n {words.number(bar.n)})" for bar in bars)
+    sure = " · line: 95 % interval" if any(told.values()) else ""
     most = max(bar.n for bar in bars)
     what = "mean" if kind == "hours" else "share"
     return Figure(
         question,
         f"{what} · the same incidents, opened {here.in_span}; each rule counts those that it can, at most "
-        f"{words.number(most)}",
-        charts.by_member(bars, charts.Unit(kind, NAMES[measure].lower()), here.colours),
+        f"{words.number(most)}{sure}",
+        charts.by_member(bars, _unit(measure), here.colours),
         f"{NAMES[measure]} by rule: {alt}.",
-        rows=partial(numbers.by_member, bars, "Rule", charts.Unit(kind, NAMES[measure].lower())),
+        rows=partial(numbers.by_member, bars, "Rule", _unit(measure)),
     )
 
 

@@ -24,6 +24,29 @@ BESIDE = ("low", "high", "error", "m")
 effective n, from which differences are judged."""
 
 
+class Measure(NamedTuple):
+    """What a mean or a share that is no KPI has in common with one."""
+
+    name: str
+    unit: str
+    statistic: str
+    sql: str = ""
+
+
+DAYS = (
+    "sum(n)::bigint as n",
+    "sum(s)::double as s",
+    "sum(x2)::double as x2",
+    "sum(x3)::double as x3",
+    "count(*)::double as days",
+    "sum(s::hugeint * s)::double as ss",
+    "sum(s::hugeint * n)::double as sn",
+    "sum(n::hugeint * n)::double as nn",
+)
+"""What `beside` reads of a mean or a share, from rows of one day each: `n` values, their sum `s` and those of their second
+and third powers, `x2` and `x3`; all of whole numbers."""
+
+
 class Kpi(Protocol):
     """What is read of a KPI."""
 
@@ -276,15 +299,16 @@ def read(wide: pl.DataFrame, members: Sequence[Kpi], days: Sequence[int]) -> pl.
         x = one.name if quantile(one) else shared[one.name]
         sums = {name.removeprefix(f"{x}."): found for name, found in numbers.items() if name.startswith(f"{x}.")}
         n = np.nan_to_num(numbers[f"{one.name}_n"].astype(np.float64))
-        for name, values in _beside(one, sums, n, np.asarray(days, dtype=np.float64)).items():
+        for name, values in beside(one, sums, n, np.asarray(days, dtype=np.float64)).items():
             added[f"{one.name}_{name}"] = values
-    beside = pl.DataFrame(added).with_columns(pl.all().fill_nan(None))
-    return wide.drop(name for name in wide.columns if "." in name).hstack(beside)
+    found = pl.DataFrame(added).with_columns(pl.all().fill_nan(None))
+    return wide.drop(name for name in wide.columns if "." in name).hstack(found)
 
 
-def _beside(
+def beside(
     one: Kpi, sums: Mapping[str, intervals.Array], n: intervals.Array, days: intervals.Array
 ) -> dict[str, intervals.Array]:
+    """Give the columns of BESIDE, nan where there is nothing, from the sums over days; `days`: those of a count."""
     found = dict.fromkeys(BESIDE, np.full(len(n), np.nan))
     with np.errstate(all="ignore"):
         if one.statistic == "count":

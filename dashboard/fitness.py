@@ -207,9 +207,9 @@ def grades(warehouse: Warehouse, found: Sequence[Batch] | None = None) -> list[G
     rows = warehouse.frame(text + _counted(warehouse), bound)
     graded = []
     for (source,), parts in rows.group_by("source", maintain_order=True):
-        base = parts["base"].sum()
+        base = int(parts["base"].sum())
         for name, clock in CLOCKS.items():
-            n, rest = parts[name].sum(), parts.filter(~pl.col(clock))[name].sum()
+            n, rest = (int(some[name].sum()) for some in (parts, parts.filter(~pl.col(clock))))
             known = min(1.0, n / base) if base else 0.0
             doubtful = (n - rest) / n if n else 0.0
             worst = max(1 - known, doubtful)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from dashboard import periods, query
-from dashboard.query import Days, Scope, Warehouse
+from dashboard import evidence, periods, query
+from dashboard.query import Days, Number, Scope, Warehouse
 
 PARTS = {
     "waiting": "waiting to be taken on",
@@ -71,6 +71,45 @@ def ledger(warehouse: Warehouse, scope: Scope, grain: str | None = None, before:
         raise query.QueryError(f"grain '{grain}' is not one of {', '.join(periods.GRAINS)}")
     since, until = before or (None, None)
     return query.filtered(warehouse, "ledger", scope, {"grain": grain, "before_since": since, "before_until": until})
+
+
+class Sure(NamedTuple):
+    """How sure a part of the time is: its mean hours per incident, and its share of all hours, with n and 95 % limits."""
+
+    mean: Number
+    share: Number
+
+
+def how_sure(warehouse: Warehouse, scope: Scope) -> tuple[dict[str, Sure], dict[str | None, Sure]]:
+    """Say how sure the parts of the time are, and what each group had of it; days of resolution are the clusters.
+
+    An incident without a part has 0 of it: each is a mean over all, so that they add up.
+    """
+    found = query.filtered(warehouse, "ledger_limits", scope)
+    sums = {name: found[name].to_numpy().astype(float) for name in found.columns if name not in ("dimension", "member")}
+    mean = evidence.Measure("mean", "hours", "mean")
+    ratio = evidence.Measure("share", "share", "ratio")
+    clusters = {"sn": sums["sw"], "nn": sums["ww"]}
+    told = pl.DataFrame(
+        {
+            "dimension": found["dimension"],
+            "member": found["member"],
+            "n": found["n"],
+            "mean": sums["s"] / sums["n"] / 3600,
+            "share": sums["s"] / sums["w"],
+            **_named("mean", evidence.beside(mean, sums, sums["n"], sums["days"])),
+            **_named("share", evidence.beside(ratio, sums | clusters, sums["n"], sums["days"])),
+        }
+    ).fill_nan(None)
+    sides: dict[str, dict[str | None, Sure]] = {"part": {}, "group": {}}
+    for row in told.iter_rows(named=True):
+        numbers = [Number(row[name], row["n"], row[f"{name}_low"], row[f"{name}_high"]) for name in ("mean", "share")]
+        sides[row["dimension"]][row["member"]] = Sure(*numbers)
+    return {str(part): sure for part, sure in sides["part"].items()}, sides["group"]
+
+
+def _named(name: str, beside: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}_{end}": beside[end] for end in ("low", "high")}
 
 
 def hand_overs(warehouse: Warehouse, scope: Scope) -> HandOvers:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dashboard import query
+from dashboard import evidence, query
 from dashboard.query import Scope, Warehouse
 
 RULES = Path(__file__).parent / "rules"
@@ -41,6 +41,9 @@ class Verdict(NamedTuple):
     rule: Rule
     value: float | None
     n: int
+    low: float | None = None
+    high: float | None = None
+    """The limits of its 95 % interval, the days of opening being the clusters."""
 
 
 class Gap(NamedTuple):
@@ -121,6 +124,7 @@ chosen as materialized (
         i.incident_id,
         i.state,
         i.caller,
+        i.opened_on,
         i.resolved_with_parent,
         i.is_auto_resolved,
         i.occurred_at,
@@ -157,17 +161,38 @@ def _body(one: Rule) -> str:
 def verdicts(warehouse: Warehouse, measure: str, scope: Scope) -> list[Verdict]:
     """Give the value under every rule of a measure, over the same incidents: those opened in the scope."""
     members = [one for one in rules() if one.measure == measure]
-    text = (
-        _valued(members)
-        + "select rule, sum(value)::bigint as total, count(value)::bigint as n from valued group by rule"
-    )
-    found = {name: (total, n) for name, total, n in query.within(warehouse, text, scope).iter_rows()}
-    unit = 3600 if MEASURES[measure] == "hours" else 1
-    return [
-        Verdict(one, found[one.name][0] / found[one.name][1] / unit if found.get(one.name, (0, 0))[1] else None, n)
-        for one in members
-        for n in [found.get(one.name, (0, 0))[1]]
-    ]
+    text = f"""{_valued(members)},
+daily as (
+    select
+        valued.rule,
+        chosen.opened_on,
+        count(*) as n,
+        sum(valued.value) as s,
+        sum(valued.value::hugeint * valued.value) as x2,
+        sum(valued.value::hugeint * valued.value * valued.value) as x3
+    from valued
+    join chosen
+        on valued.key = chosen.key
+    where valued.value is not null
+    group by
+        valued.rule,
+        chosen.opened_on
+)
+select
+    rule,
+    {", ".join(evidence.DAYS)}
+from daily
+group by rule
+"""
+    unit = MEASURES[measure]
+    found = query.within(warehouse, text, scope)
+    sums = {name: found[name].to_numpy().astype(float) for name in found.columns if name != "rule"}
+    one = evidence.Measure(measure, unit, "mean" if unit == "hours" else "rate")
+    limits = evidence.beside(one, sums, sums["n"], sums["days"])
+    values = sums["s"] / sums["n"] / (3600 if unit == "hours" else 1)
+    told = pl.DataFrame({"value": values, "n": found["n"], "low": limits["low"], "high": limits["high"]}).fill_nan(None)
+    by_rule = dict(zip(found["rule"], told.iter_rows(), strict=True))
+    return [Verdict(one, *by_rule.get(one.name, (None, 0))) for one in members]
 
 
 GAP = """,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import polars as pl
 
 from dashboard import charts, filters, ledger, sentences, stacks, words
 from dashboard.charts import Figure
+from dashboard.ledger import Sure
+from dashboard.query import Number
 from dashboard.view import View, traced
 
 MOST_GROUPS = 10
@@ -97,16 +101,18 @@ def in_families(parts: dict[str, float]) -> dict[str, float]:
 def said(here: View, found: Whereabouts) -> tuple[str, str]:
     """Say where the time went, and what changed most."""
     scale = words.scale_of(found.total)
+    limits = sentences.interval(here.reading("mttr"))
+    sure = f" (95 %: {limits})" if limits else ""
     if not found.is_known:
         return (
-            f"An incident resolved {here.in_span} took **{words.duration(found.total)}** on average, and nothing tells "
+            f"An incident resolved {here.in_span} took **{words.duration(found.total)}** on average{sure}, and nothing tells "
             "what happened in it: the source gives no history.",
             "",
         )
     largest = sorted(found.now.items(), key=lambda item: -item[1])[:TOLD]
     told = [f"{words.duration(hours, scale)} {SPOKEN.get(part, ledger.PARTS[part])}" for part, hours in largest]
     first = (
-        f"An incident resolved {here.in_span} took **{words.duration(found.total)}** on average: "
+        f"An incident resolved {here.in_span} took **{words.duration(found.total)}** on average{sure}: "
         f"{words.listing(told, most=TOLD)}" + ("." if len(found.now) <= TOLD else ", the rest in smaller parts.")
     )
     if found.before is None:
@@ -259,35 +265,71 @@ def hand_overs_said(found: ledger.HandOvers, n: int) -> str:
     )
 
 
-def table(found: Whereabouts) -> pl.DataFrame:
+def table(found: Whereabouts, sure: Mapping[str, Sure]) -> pl.DataFrame:
     """Give the parts as a table, now and before."""
     rows = []
-    for part, name in ledger.PARTS.items():
-        if part in found.now or part in (found.before or {}):
-            now = found.now.get(part, 0.0)
-            change = found.changes.get(part)
-            rows.append(
-                {
-                    "Part": name,
-                    "Hours per incident": round(now, 2),
-                    "Share": words.share(round(now / (found.total or 1.0), 3)),
-                    "Change in hours": None if change is None else sentences.signed(round(change, 2), "number"),
-                }
-            )
+    for part in _there(found):
+        change = found.changes.get(part)
+        rows.append(
+            {
+                "Part": ledger.PARTS[part],
+                **_in_words(sure.get(part)),
+                "Change in hours": None if change is None else sentences.signed(round(change, 2), "number"),
+            }
+        )
     return pl.DataFrame(rows)
 
 
-def typed(found: Whereabouts) -> pl.DataFrame:
+def _there(found: Whereabouts) -> list[str]:
+    return [part for part in ledger.PARTS if part in found.now or part in (found.before or {})]
+
+
+NOTHING = Sure(Number(0.0, 0), Number(0.0, 0))
+
+
+def _in_words(one: Sure | None) -> dict[str, Any]:
+    mean, share = one or NOTHING
+    return {
+        "Hours per incident": round(mean.value or 0.0, 2),
+        "Hours, 95 %": "" if mean.low is None or mean.high is None else f"{mean.low:.2f} to {mean.high:.2f}",
+        "Share": words.share(round(share.value or 0.0, 3)),
+        "Share, 95 %": words.between(share.low, share.high, "share"),
+    }
+
+
+def typed(found: Whereabouts, sure: Mapping[str, Sure]) -> pl.DataFrame:
     """Give the same as numbers."""
-    there = [part for part in ledger.PARTS if part in found.now or part in (found.before or {})]
-    now = [found.now.get(part, 0.0) for part in there]
+    there = _there(found)
     columns = {
         "Part": [ledger.PARTS[part] for part in there],
-        "Time per incident (hours)": now,
-        "Share of the time (share)": [hours / (found.total or 1.0) for hours in now],
+        **_as_numbers([sure.get(part) for part in there]),
         "Change (hours)": [found.changes.get(part) for part in there],
     }
-    return pl.DataFrame(columns, schema_overrides={"Change (hours)": pl.Float64})
+    return pl.DataFrame(columns, schema_overrides={"Change (hours)": pl.Float64, **_NUMBERS})
+
+
+def by_group(groups: Mapping[str | None, Sure]) -> pl.DataFrame:
+    """Give what each group had of the time."""
+    return pl.DataFrame([{"Assignment group": group or NO_GROUP, **_in_words(one)} for group, one in groups.items()])
+
+
+def by_group_typed(groups: Mapping[str | None, Sure]) -> pl.DataFrame:
+    """Give the same as numbers."""
+    columns = {"Assignment group": list(groups), **_as_numbers(list(groups.values()))}
+    return pl.DataFrame(columns, schema_overrides={"Assignment group": pl.String, **_NUMBERS})
+
+
+def _as_numbers(many: Sequence[Sure | None]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for place, (title, unit) in enumerate((("Time per incident", "hours"), ("Share of the time", "share"))):
+        numbers = [(one or NOTHING)[place] for one in many]
+        found[f"{title} ({unit})"] = [number.value for number in numbers]
+        found[f"{title}, 95 % from ({unit})"] = [number.low for number in numbers]
+        found[f"{title}, 95 % to ({unit})"] = [number.high for number in numbers]
+    return found | {"n": [(one or NOTHING).mean.n for one in many]}
+
+
+_NUMBERS = {**dict.fromkeys(_as_numbers([]), pl.Float64), "n": pl.Int64}
 
 
 def hand_overs(found: ledger.HandOvers) -> pl.DataFrame:

@@ -127,6 +127,30 @@ def test_waiting_within_and_out_of_hours_is_all_waiting(warehouse: query.Warehou
     assert found["waiting_in_hours"] > 0 and found["waiting_out_of_hours"] > 0
 
 
+def test_how_sure_the_parts_are_is_of_the_same_hours(warehouse: query.Warehouse) -> None:
+    scope = query.Scope(date(2025, 3, 1), date(2025, 11, 30), (("priority", ("2", "3")),))
+    rows = ledger.ledger(warehouse, scope)
+    found, groups = ledger.how_sure(warehouse, scope)
+    n = query.values(warehouse, ["mttr"], scope)["n"][0]
+    for sides, column in ((found, "part"), (groups, "assignment_group")):
+        sums = dict(rows.group_by(column).agg(pl.col("seconds").sum()).iter_rows())
+        assert {member: round(one.mean.value * n * 3600) for member, one in sides.items()} == sums
+        for one in sides.values():
+            assert one.mean.n == n
+            assert one.share.value == pytest.approx(one.mean.value * n * 3600 / sum(sums.values()), rel=1e-12)
+            assert all(number.low < number.value < number.high for number in one)
+
+
+def test_where_one_group_had_all_of_the_time_it_is_as_sure_as_the_whole(warehouse: query.Warehouse) -> None:
+    scope = query.Scope(date(2025, 3, 1), date(2025, 11, 30), (("source", ("requests",)),))
+    _, groups = ledger.how_sure(warehouse, scope)
+    whole = query.values(warehouse, ["mttr"], scope).row(0, named=True)
+    assert list(groups) == [None]
+    mean, share = groups[None]
+    assert (mean.value, mean.n, share.value) == (pytest.approx(whole["value"]), whole["n"], 1.0)
+    assert (mean.low, mean.high) == pytest.approx((whole["low"], whole["high"]))
+
+
 def test_every_part_has_a_family_and_what_the_docstrings_say_is_so() -> None:
     assert {ledger.family(part) for part in ledger.PARTS} == set(ledger.FAMILIES)
     assert doctest.testmod(ledger).failed == 0

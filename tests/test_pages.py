@@ -664,3 +664,20 @@ def test_the_tour_of_the_definitions_says_each_word_with_its_number_of_now(
     value = words.duration(found["value"][0]).replace(words.GAP, " ")
     assert f"- Mean time to resolve: **{value}** (n {found['n'][0]:,}" in seen[1]
     assert "within normal variation" in seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("page", "key", "shown"),
+    [
+        ("fitness", "with-and-without", ["Value, 95 %", "Without the doubtful, 95 %"]),
+        ("where_the_time_goes", "how-sure", ["Hours, 95 %", "Share, 95 %"]),
+    ],
+)
+def test_who_unfolds_a_table_sees_how_sure_its_numbers_are(
+    sample: Path, monkeypatch: pytest.MonkeyPatch, page: str, key: str, shown: list[str]
+) -> None:
+    app = opened(monkeypatch, sample, page)
+    app.session_state[key] = True
+    app.run()
+    tables = [found.value for found in app.dataframe]
+    assert [name for name in shown if any((one[name] != "").any() for one in tables if name in one)] == shown

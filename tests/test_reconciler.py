@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -10,8 +11,10 @@ import pytest
 from test_facts import at, event, made, version
 
 from dashboard import query, reconciler
+from dashboard.insights import intervals
 
 RULES = reconciler.rules()
+SCOPE = query.Scope(date(2025, 3, 1), date(2025, 8, 31))
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +126,27 @@ def test_a_reader_takes_no_more_memory_than_its_bound_and_puts_nothing_beside_th
     limit, spill = (value for _, value in opened.frame(asked).iter_rows())
     assert limit == f"{query.MEMORY_MIB}.0 MiB"
     assert sample.resolve() not in Path(spill).resolve().parents
+
+
+def test_our_own_rules_are_as_sure_as_the_kpis_that_they_are(warehouse: query.Warehouse) -> None:
+    # Of the incidents that were opened on these days and that any KPI counts, by their day of opening.
+    ours = reconciler.verdicts(warehouse, "contact", SCOPE)[0]
+    told = warehouse.frame(
+        "select opened_on, count(*) as n, sum(first_contact_resolved::bigint)::bigint as s from incidents"
+        " where excluded_as is null and first_contact_resolved is not null"
+        " and opened_on between '2025-03-01' and '2025-08-31' group by opened_on"
+    )
+    n, s = told["n"].to_numpy().astype(float), told["s"].to_numpy().astype(float)
+    rate = s.sum() / n.sum()
+    sums = (len(n), (s * s).sum(), (s * n).sum(), (n * n).sum())
+    limits = intervals.wilson(rate, n.sum(), intervals.design_effect(n.sum(), s.sum(), rate * (1 - rate), *sums))
+    assert (ours.value, ours.n) == (pytest.approx(rate), n.sum())
+    assert (ours.low, ours.high) == pytest.approx((float(limits.low), float(limits.high)))
+
+
+def test_every_value_has_limits_around_it(warehouse: query.Warehouse) -> None:
+    for measure in reconciler.MEASURES:
+        for one in reconciler.verdicts(warehouse, measure, SCOPE):
+            if one.value is not None:
+                assert one.low is not None and one.high is not None
+                assert one.low <= one.value <= one.high

@@ -4,9 +4,10 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import parts, sentences, view, whereabouts
+from dashboard import parts, record, sentences, view, whereabouts, words
 
 ORDER = 25
+TITLE = "The numbers behind the pictures, and how sure they are"
 here = view.here("mttr", "mttr_business")
 found = whereabouts.look(here)
 
@@ -29,7 +30,17 @@ else:
     with right:
         parts.show(whereabouts.pairs_figure(here, moves, "Between whom are they handed over?"))
         parts.note(whereabouts.hand_overs_said(moves, found.n))
-    parts.folded("The numbers behind the pictures", whereabouts.table(found), partial(whereabouts.typed, found))
+    # How sure each part is takes as long as the page: only who looks waits.
+    panel = st.expander(TITLE, key="how-sure", on_change="rerun")
+    if panel.open:
+        with panel, record.fold(TITLE):
+            sure, groups = here.ask("how_sure", here.scope)
+            parts.note(
+                f"Means over all {words.number(found.n)} incidents, so that they add up; n is the same for each."
+            )
+            parts.table(whereabouts.table(found, sure), TITLE, rows=partial(whereabouts.typed, found, sure))
+            rows = partial(whereabouts.by_group_typed, groups)
+            parts.table(whereabouts.by_group(groups), "What each group had of the time", rows=rows)
     if not moves.pairs.is_empty():
         parts.folded("All hand-overs", whereabouts.hand_overs(moves))
 parts.foot(here, ("mttr", "mttr_business"))
