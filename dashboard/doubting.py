@@ -109,7 +109,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         "that a source has",
         charts.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
         f"Grades of {len(grades)} pairs of KPI and source: {alt_text}.",
-        rows=partial(typed, here.warehouse.kpis, grades),
+        rows=partial(graded, here.warehouse.kpis, grades),
     )
 
 
@@ -140,6 +140,23 @@ def table(here: View, grades: Sequence[Grade], pairs: Mapping[tuple[str, str], P
 
 
 WHOLE, REST = "Value", "Without the doubtful"
+
+
+def graded(kpis: Mapping[str, Kpi], grades: Sequence[Grade]) -> pl.DataFrame:
+    """Give what is drawn as numbers: the grades, and what they stand on."""
+    columns: dict[str, Any] = {
+        "Source": pl.String,
+        "KPI": pl.String,
+        "Grade": pl.String,
+        "Known for (share)": pl.Float64,
+        "Doubtful (share)": pl.Float64,
+        "n": pl.Int64,
+        "n without the doubtful": pl.Int64,
+    }
+    rows = [
+        (one.source, kpis[one.kpi].title, one.grade, one.known, one.doubtful, one.n, one.n_without) for one in grades
+    ]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def typed(kpis: Mapping[str, Kpi], grades: Sequence[Grade], pairs: Mapping[tuple[str, str], Pair]) -> pl.DataFrame:

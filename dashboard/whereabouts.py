@@ -152,7 +152,7 @@ def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
         f"mean per incident · n {words.number(found.n)} · {here.span}{compared}",
         stacks.parts(bars, here.colours),
         f"Of {words.duration(found.total)} on average: {alt}.",
-        rows=partial(typed, found),
+        rows=partial(parts_typed, found),
     )
 
 
@@ -295,6 +295,19 @@ def _in_words(one: Sure | None) -> dict[str, Any]:
         "Share": words.share(round(share.value or 0.0, 3)),
         "Share, 95 %": words.between(share.low, share.high, "share"),
     }
+
+
+def parts_typed(found: Whereabouts) -> pl.DataFrame:
+    """Give what is drawn of the parts as numbers."""
+    there = _there(found)
+    now = [found.now.get(part, 0.0) for part in there]
+    columns = {
+        "Part": [ledger.PARTS[part] for part in there],
+        "Time per incident (hours)": now,
+        "Share of the time (share)": [hours / (found.total or 1.0) for hours in now],
+        "Change (hours)": [found.changes.get(part) for part in there],
+    }
+    return pl.DataFrame(columns, schema_overrides={"Change (hours)": pl.Float64})
 
 
 def typed(found: Whereabouts, sure: Mapping[str, Sure]) -> pl.DataFrame:
