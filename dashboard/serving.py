@@ -163,8 +163,8 @@ def main() -> None:
         os.environ["MEANTIME_LOCALE"] = served.locale
     worn = {"name": served.name, "logo": served.logo}
     os.environ["MEANTIME_BRAND"] = json.dumps({key: value for key, value in worn.items() if value})
-    # What a script sees as its own arguments: none.
-    del sys.argv[1:]
+    # Streamlit puts the folder of what was started first on the path: not that of our modules, for the same reason.
+    sys.argv[:] = [str(SCRIPT.parent.with_name("meantime"))]
     application(served).run(
         config={
             **SETTLED,

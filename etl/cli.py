@@ -421,7 +421,8 @@ def serve_dashboard(
         "most_hours": {name: one.max_age_hours for name, one in config.sources.items() if one.max_age_hours},
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", "dashboard.serving"],
+        # -P: where it runs is no place to import from; one of the modules there might be named as one of Python's own.
+        [sys.executable, "-P", "-m", "dashboard.serving"],
         env={**os.environ, "MEANTIME_SERVING": json.dumps(served), "PYTHONPATH": os.pathsep.join(paths)},
         cwd=themed,
         stdin=subprocess.DEVNULL,

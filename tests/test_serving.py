@@ -11,13 +11,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import proxy
 import pytest
+from benchmarks.people import Person
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,12 +32,20 @@ NOW = datetime(2026, 1, 2, 12)
 SOURCES = {name: datetime(2025, 12, 31, 23) for name in ("alerts", "requests", "servicedesk")}
 
 
+MEANTIME = (sys.executable, "-m", "etl")
+
+
 @contextmanager
-def serving(data: Path, *arguments: str, **environment: str) -> Iterator[str]:
+def serving(
+    data: Path, *arguments: str, meantime: Sequence[str] = MEANTIME, cwd: Path = ROOT, **environment: str
+) -> Iterator[str]:
     """Serve a data directory; give what it said when it was there."""
-    command = [sys.executable, "-m", "etl", "--data", str(data), "serve", *arguments]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        [*meantime, "--data", str(data), "serve", *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
     ) as server:
         assert server.stdout is not None
         try:
@@ -202,6 +211,22 @@ def test_it_is_asked_at_the_root_and_below_its_path_counts_who_is_there_and_asks
     where = {line.split(" ", 1)[1] for line in seen.read_text(encoding="utf-8").splitlines()}
     assert f"('127.0.0.1', {port})" in where
     assert where <= {"localhost", "0.0.0.0", f"('127.0.0.1', {port})"}
+
+
+def test_as_it_is_installed_it_serves_from_any_folder(published: Path, tmp_path: Path) -> None:
+    installed = Path(sys.executable).with_name("meantime")
+    if not installed.exists():
+        pytest.skip("needs Meantime installed, as `make test` does it")
+    port = proxy.free_port()
+    arguments = ("--port", str(port), "--address", "127.0.0.1")
+    with serving(published, *arguments, meantime=[str(installed)], cwd=tmp_path) as said:
+        assert said == f"the dashboard is at http://127.0.0.1:{port}\n"
+        person = Person(f"http://127.0.0.1:{port}")
+        person.open("overview")
+        assert person.complaints == []
+        assert (
+            'meantime_pages_total{page="overview",outcome="drawn"} 1\n' in asked(f"http://127.0.0.1:{port}/metrics")[1]
+        )
 
 
 def test_the_snippet_for_nginx_is_understood_by_nginx(tmp_path: Path) -> None:
