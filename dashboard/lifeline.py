@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard import charts, manners, words
+from dashboard import charts, manners, stacks, words
 from dashboard.charts import Palette
 
 HEIGHT = 210
@@ -169,13 +169,7 @@ def draw(life: Life, colours: Palette, *, log: bool = False) -> Any:
 
 
 def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette) -> Any:
-    tints = dict(
-        zip(
-            STATE_WORDS.values(),
-            (colours.series[1], colours.accent, colours.others, colours.lines, colours.panel),
-            strict=True,
-        )
-    )
+    tints = {word: stacks.tints(colours)[kind] for kind, word in STATE_WORDS.items()}
     there = [kind for kind in tints if any(row["kind"] == kind for row in rows)]
     colour = alt.Color(
         "kind:N",
