@@ -340,6 +340,8 @@ class Client:
             finally:
                 self.requests += 1
                 self.waited_seconds += time.monotonic() - began
+            # httpx ties the stream to its answer, in a circle that would keep every page in memory.
+            answer.stream = httpx.ByteStream(b"")
             if self.server_time is None:
                 self.server_time = _date(answer.headers.get("Date"))
             if answer.status_code == 401 and authenticated and not is_second and self._renew(given):

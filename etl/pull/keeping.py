@@ -8,7 +8,6 @@ there. What is complete is an input of the archive like a file; a run that fails
 
 from __future__ import annotations
 
-import gc
 import gzip
 import json
 import shutil
@@ -192,10 +191,9 @@ class Pull:
             ) from error
 
     def close(self) -> None:
-        """Close what is open, and give back its memory: an answer of httpx refers to itself, so that it stays until asked for."""
+        """Close what is open."""
         for client in self._clients:
             client.close()
-        gc.collect()
 
 
 def begin(raw: Path, pull: Callable[[Path], Pull], about: Mapping[str, Any]) -> Pull:
