@@ -6,6 +6,7 @@ those of Streamlit's own application object, `st.App`: one process, one port, on
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import logging
@@ -133,6 +134,9 @@ def application(served: Served) -> st.App:
 async def _ready(_: st.App) -> AsyncIterator[None]:
     """Read the pages' modules before the first reader comes; not earlier, because their caches ask for the runtime."""
     importlib.import_module("dashboard.shell")
+    # After each run, a look for new data too, Streamlit has all objects searched for circles; modules are none.
+    gc.collect()
+    gc.freeze()
     yield
 
 
