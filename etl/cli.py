@@ -359,7 +359,7 @@ def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
         return outcome.exit_code
     for report in outcome.reports:
         what = f"{report.rows_in:,} rows, {report.rows_good:,} good, {report.rows_rejected:,} rejected"
-        click.echo(f"{report.source}: {report.outcome}" + (f", {what}" if report.rows_in else ""))
+        click.echo(f"{report.source}: {report.outcome}" + (f", {what}" if report.outcome == "loaded" else ""))
     click.echo(f"published version {outcome.version}: {data / 'incidents.duckdb'}")
     return outcome.exit_code
 

@@ -694,12 +694,21 @@ def read_entry(
     store.stage(con)
     try:
         rows_in, knows_resolving = _stage(con, entry, file or entry.file, report, progress)
+        # Of what is new only: a rebuild takes what once got in.
+        if file is not None and rows_in == 0:
+            _refuse_emptiness(con, entry)
         settled()
     except (*INPUT_ERRORS, OSError):
         store.retract(con)
         raise
     staged = store.counts(con)
-    as_of = entry.reading.as_of or store.greatest_stamp(con, entry.fetched_at) or entry.fetched_at
+    # An export without a stamp, such as one without rows, tells nothing of how far its source is known.
+    as_of = (
+        entry.reading.as_of
+        or store.greatest_stamp(con, entry.fetched_at)
+        or _known_as_of(con, entry.source)
+        or entry.fetched_at
+    )
     store.merge(con, entry.source, entry.input_id, as_of, entry.fetched_at)
     full_export = bool(entry.reading.settings.get("full_export"))
     counted = {
@@ -730,6 +739,21 @@ def read_entry(
     report.rows_good += counted["rows_good"]
     report.rows_rejected += counted["rows_rejected"]
     report.issues += counted["issues"]
+
+
+def _known_as_of(con: duckdb.DuckDBPyConnection, source: str) -> datetime | None:
+    found = store.row(con, "select as_of from sources where source = ?", [source])
+    return found[0] if found else None
+
+
+def _refuse_emptiness(con: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Refuse a complete export without rows while there are incidents: it would say that they all are gone."""
+    held = store.row(con, "select count(distinct incident_id) from store.versions where source = ?", [entry.source])
+    if entry.reading.settings.get("full_export") and held and held[0]:
+        raise ReadError(
+            f"{entry.source}: {entry.file.name} has no rows; as a full export it would say that all {held[0]:,} incidents "
+            "are gone. Export it anew, or take the file away"
+        )
 
 
 def _stage(

@@ -281,6 +281,32 @@ def test_what_vanishes_from_a_full_export_is_deleted_at_its_source(tmp_path: Pat
     ]
 
 
+def test_an_export_without_rows_does_not_move_its_source_s_clock(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    full = exports.generation(tmp_path / "0.csv", 0, incidents=2)
+    refresh.load(data, desk(), [full])
+    before = one(data, "select as_of from sources")
+    outcome = refresh.load(data, desk(), [exports.write(tmp_path / "1.csv", [])])
+    assert outcomes(outcome.reports) == [("desk", "loaded", 0, 0, 0)]
+    assert one(data, "select as_of from sources") == before
+
+
+def test_a_full_export_without_rows_is_refused_while_there_are_incidents(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings = configured(tmp_path, "full_export = true")
+    exports.generation(tmp_path / "exports" / "0.csv", 0, incidents=2)
+    refresh.refresh(data, settings)
+    (tmp_path / "exports" / "0.csv").unlink()
+    exports.write(tmp_path / "exports" / "1.csv", [])
+    with pytest.raises(RefreshError) as error:
+        refresh.refresh(data, settings)
+    assert str(error.value) == (
+        "desk: 1.csv has no rows; as a full export it would say that all 2 incidents are gone. "
+        "Export it anew, or take the file away"
+    )
+    assert one(data, "select count(*), count(deleted_at_source) from incidents") == [(2, 0)]
+
+
 def test_a_damaged_store_is_replaced_by_a_rebuild(tmp_path: Path) -> None:
     data = several(tmp_path)
     before = exports.content(data / "incidents.duckdb")
