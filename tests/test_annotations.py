@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pytest
 from click.testing import CliRunner
+from configured import DESK, configured, is_followed_and_outlives_a_rebuild, refused
 from conftest import ROOT
 
 from dashboard import filters
-from etl import annotation, config, refresh, store
+from etl import annotation, refresh, store
 from etl.annotation import Annotation
 from etl.cli import cli
-from etl.config import ConfigError
 
 HEADER = "Number,State,Priority,Opened,Resolved"
 EXPORT = f"{HEADER}\nINC1,Resolved,3 - Moderate,2026-01-05 08:00:00,2026-01-05 09:00:00\n"
-SOURCE = 'timezone = "UTC"\n[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\ntimezone = "UTC"\n'
 TWO = """
 [[annotations]]
 date = 2026-03-01
@@ -81,55 +78,22 @@ def test_a_change_may_concern_whatever_a_reader_can_choose() -> None:
     ],
 )
 def test_a_mistake_is_named_with_what_it_may_be(tmp_path: Path, said: str, message: str) -> None:
-    file = tmp_path / "meantime.toml"
-    file.write_text(said, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        config.read(file)
-    assert message in str(caught.value)
-    assert str(file) in str(caught.value)
-
-
-def published(data: Path) -> list[tuple[object, ...]]:
-    con = duckdb.connect(data / "incidents.duckdb", read_only=True)
-    try:
-        return con.execute("select * from annotations order by annotated_on").fetchall()
-    finally:
-        con.close()
+    assert message in refused(tmp_path, said)
 
 
 def test_changes_are_published_follow_the_configuration_and_outlive_a_rebuild(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(EXPORT, encoding="utf-8")
-    file, data = tmp_path / "meantime.toml", tmp_path / "data"
-
-    def configured(said: str) -> config.Config:
-        file.write_text(SOURCE + said, encoding="utf-8")
-        return config.read(file)
-
-    refresh.refresh(data, configured(TWO))
-    assert published(data) == PUBLISHED
-    # Without a configuration nothing is said of them, and they stay; a load adds data only.
-    refresh.rebuild(data)
-    assert published(data) == PUBLISHED
-    refresh.load(data, configured("").sources["desk"], [tmp_path / "a.csv"])
-    assert published(data) == PUBLISHED
-    # Thrown away, the store is made again as the configuration says.
-    shutil.rmtree(data / "store")
-    (data / "incidents.duckdb").unlink()
-    refresh.rebuild(data, configured(TWO))
-    assert published(data) == PUBLISHED
-    # A configuration that names none removes them.
-    refresh.refresh(data, configured(""))
-    assert published(data) == []
+    is_followed_and_outlives_a_rebuild(tmp_path, TWO, "select * from annotations order by annotated_on", PUBLISHED)
 
 
 def test_check_names_a_part_that_no_incident_has(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         EXPORT.replace("State,", "State,Assignment group,").replace("Resolved,3", "Resolved,Network,3")
     )
-    file = tmp_path / "meantime.toml"
-    file.write_text(SOURCE + TWO.replace("Network", "Netwrok"), encoding="utf-8")
-    refresh.refresh(tmp_path / "data", config.read(file))
-    told = CliRunner().invoke(cli, ["--data", str(tmp_path / "data"), "--config", str(file), "check"])
+    refresh.refresh(tmp_path / "data", configured(tmp_path, DESK + TWO.replace("Network", "Netwrok")))
+    told = CliRunner().invoke(
+        cli, ["--data", str(tmp_path / "data"), "--config", str(tmp_path / "meantime.toml"), "check"]
+    )
     said = "[[annotations]] of 2026-01-15 'Reorganisation': no incident has assignment_group 'Netwrok'; did you mean 'Network'?"
     assert said in told.stderr
     assert told.exit_code == 0

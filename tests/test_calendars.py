@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import holidays
 import pytest
+from configured import DESK, configured, published, refused
 from conftest import ROOT
 from exports import content, line, write
 from hypothesis import example, given, settings
@@ -22,7 +23,6 @@ from test_facts import made, version
 
 from etl import archive, calendars, config, refresh, store
 from etl.calendars import CalendarError, Calendars, Hours, Rule
-from etl.config import ConfigError
 
 TEXT = """
 [calendars.office]
@@ -325,12 +325,8 @@ def test_a_mistake_in_a_calendar_is_named_with_what_it_may_be(text: str, message
     ],
 )
 def test_a_mistake_in_a_rule_is_named_with_what_it_may_be(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "meantime.toml"
-    file.write_text(f'[calendars.office]\ntimezone = "UTC"\nhours = {{ mon-fri = "08:00-17:00" }}\n{text}')
-    with pytest.raises(ConfigError) as caught:
-        config.read(file)
-    assert message in str(caught.value)
-    assert str(caught.value).startswith(f"{file}: ")
+    office = f'[calendars.office]\ntimezone = "UTC"\nhours = {{ mon-fri = "08:00-17:00" }}\n{text}'
+    assert message in refused(tmp_path, office)
 
 
 def test_hours_over_midnight_go_on_into_the_next_day() -> None:
@@ -353,12 +349,6 @@ def test_calendars_are_recalled_from_the_text_that_is_kept() -> None:
     assert (again.versions, again.rules, again.said) == (ALL.versions, ALL.rules, ALL.said)
 
 
-OFFICE = """
-timezone = "UTC"
-[sources.desk]
-kind = "servicenow"
-files = ["desk.csv"]
-"""
 RULES = """
 [calendars.office]
 timezone = "UTC"
@@ -368,48 +358,41 @@ calendar = "office"
 """
 
 
-def configured(folder: Path, closes: int | None) -> config.Config:
-    file = folder / "meantime.toml"
-    file.write_text(OFFICE + (RULES.format(closes) if closes else ""))
-    return config.read(file)
+def office(folder: Path, closes: int | None) -> config.Config:
+    """Have the office close at an hour, or have none."""
+    return configured(folder, DESK + (RULES.format(closes) if closes else ""))
 
 
 def times(data: Path) -> list[tuple[Any, ...]]:
-    con = duckdb.connect((data / "incidents.duckdb").resolve(), read_only=True)
-    try:
-        return con.execute(
-            "select business_seconds_to_resolve, seconds_to_resolve, opened_out_of_hours from incidents"
-        ).fetchall()
-    finally:
-        con.close()
+    return published(data, "select business_seconds_to_resolve, seconds_to_resolve, opened_out_of_hours from incidents")
 
 
 @pytest.fixture
 def export(tmp_path: Path) -> Path:
     """One incident, opened on a Monday at 08:01 and resolved on Tuesday at 17:30."""
-    return write(tmp_path / "desk.csv", [line(1, 0, "New", 1), line(1, 1, "Resolved", 33 * 60 + 30)])
+    return write(tmp_path / "a.csv", [line(1, 0, "New", 1), line(1, 1, "Resolved", 33 * 60 + 30)])
 
 
 def test_a_changed_calendar_makes_new_facts_without_reading_an_export_again(tmp_path: Path, export: Path) -> None:
     data = tmp_path / "data"
-    refresh.refresh(data, configured(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
     assert times(data) == [(539 * 60 + 540 * 60, 33 * 3600 + 29 * 60, False)]
-    outcome = refresh.refresh(data, configured(tmp_path, 18))
+    outcome = refresh.refresh(data, office(tmp_path, 18))
     assert outcome.reports[0].rows_in == 0
     assert times(data) == [(599 * 60 + 570 * 60, 33 * 3600 + 29 * 60, False)]
-    refresh.refresh(data, configured(tmp_path, None))
+    refresh.refresh(data, office(tmp_path, None))
     assert times(data) == [(None, 33 * 3600 + 29 * 60, None)]
 
 
 def test_a_rebuild_makes_the_same_business_time_from_the_archive_alone(tmp_path: Path, export: Path) -> None:
     data = tmp_path / "data"
-    refresh.refresh(data, configured(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
     before = content(data / "incidents.duckdb")
     (data / "store/warehouse.duckdb").unlink()
     refresh.rebuild(data)
     assert content(data / "incidents.duckdb") == before
     assert times(data)[0][0] == (539 + 540) * 60
-    refresh.rebuild(data, configured(tmp_path, 18))
+    refresh.rebuild(data, office(tmp_path, 18))
     assert times(data)[0][0] == (599 + 570) * 60
 
 
@@ -417,13 +400,13 @@ def test_a_killed_run_leaves_the_calendars_as_they_were(
     tmp_path: Path, export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    refresh.refresh(data, configured(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
     with monkeypatch.context() as patched:
         patched.setattr(refresh, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         # As a kill would leave it: nobody takes back what is pending.
         patched.setattr(archive, "discard_statements", lambda _: None)
         with pytest.raises(KeyboardInterrupt):
-            refresh.refresh(data, configured(tmp_path, 18))
+            refresh.refresh(data, office(tmp_path, 18))
     assert (data / "raw/calendars.json.new").exists()
     refresh.recover(data)
     assert not (data / "raw/calendars.json.new").exists()
@@ -435,7 +418,7 @@ def test_another_edition_of_the_public_holidays_counts_anew(
     tmp_path: Path, export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    refresh.refresh(data, configured(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
     monkeypatch.setattr(holidays, "__version__", "another")
     changed: list[int] = []
     count = store.keep_calendars
@@ -445,6 +428,6 @@ def test_another_edition_of_the_public_holidays_counts_anew(
         changed.append((store.row(con, "select count(*) from changed") or (0,))[0])
 
     monkeypatch.setattr(store, "keep_calendars", spied)
-    refresh.refresh(data, configured(tmp_path, 17))
-    refresh.refresh(data, configured(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
+    refresh.refresh(data, office(tmp_path, 17))
     assert changed == [1, 0]

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from click.testing import CliRunner
+from configured import DESK, configured, is_followed_and_outlives_a_rebuild, refused
 from streamlit.testing.v1 import AppTest
 
 from dashboard import aims, query, targets, words
 from dashboard.targets import Ground
-from etl import config, refresh, target
+from etl import refresh, target
 from etl.cli import cli
-from etl.config import ConfigError
 from etl.target import Target
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,12 +81,7 @@ def one(**changed: Any) -> str:
     ],
 )
 def test_a_mistake_is_named_with_what_it_may_be(tmp_path: Path, said: str, message: str) -> None:
-    file = tmp_path / "meantime.toml"
-    file.write_text(said, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        config.read(file)
-    assert message in str(caught.value)
-    assert str(file) in str(caught.value)
+    assert message in refused(tmp_path, said)
 
 
 def test_one_target_may_follow_another_and_another_part_has_its_own() -> None:
@@ -96,19 +89,10 @@ def test_one_target_may_follow_another_and_another_part_has_its_own() -> None:
     assert [found.part for found in target.parse(tomllib.loads(said)["targets"])] == [{}, {}, {"priority": (1,)}]
 
 
-SOURCE = '[sources.desk]\nkind = "servicenow"\nfiles = ["a.csv"]\ntimezone = "UTC"\n'
 PUBLISHED = [
     ("fcr_rate", 0.7, False, date(2026, 1, 1), date(2026, 6, 30), None, ["1", "2"], ["Network"], None, None, None),
     ("mttr", 24.0, True, date(2026, 1, 1), None, None, None, None, None, None, None),
 ]
-
-
-def published(data: Path) -> list[tuple[object, ...]]:
-    con = duckdb.connect(data / "incidents.duckdb", read_only=True)
-    try:
-        return con.execute("select * from targets order by kpi").fetchall()
-    finally:
-        con.close()
 
 
 def export(file: Path, hours: Any) -> None:
@@ -126,26 +110,7 @@ def export(file: Path, hours: Any) -> None:
 
 def test_targets_are_published_follow_the_configuration_and_outlive_a_rebuild(tmp_path: Path) -> None:
     export(tmp_path / "a.csv", lambda at: (4, 8))
-    file, data = tmp_path / "meantime.toml", tmp_path / "data"
-
-    def configured(said: str) -> config.Config:
-        file.write_text(SOURCE + said, encoding="utf-8")
-        return config.read(file)
-
-    refresh.refresh(data, configured(TWO))
-    assert published(data) == PUBLISHED
-    # Without a configuration nothing is said of them, and they stay; a load adds data only.
-    refresh.rebuild(data)
-    refresh.load(data, configured("").sources["desk"], [tmp_path / "a.csv"])
-    assert published(data) == PUBLISHED
-    # Thrown away, the store is made again as the configuration says.
-    shutil.rmtree(data / "store")
-    (data / "incidents.duckdb").unlink()
-    refresh.rebuild(data, configured(TWO))
-    assert published(data) == PUBLISHED
-    # A configuration that sets none removes them.
-    refresh.refresh(data, configured(""))
-    assert published(data) == []
+    is_followed_and_outlives_a_rebuild(tmp_path, TWO, "select * from targets order by kpi", PUBLISHED)
 
 
 SLOWER = """
@@ -173,8 +138,7 @@ def slower(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A desk of 6 h on average for 13 weeks, half of whose incidents take twice as long from 6 October on."""
     folder = tmp_path_factory.mktemp("slower")
     export(folder / "a.csv", lambda at: (4, 8 + at % 2, 5, 7 - at % 2) if at < 91 else (4, 16 + at % 2, 5, 14 - at % 2))
-    (folder / "meantime.toml").write_text(SOURCE + SLOWER, encoding="utf-8")
-    refresh.refresh(folder / "data", config.read(folder / "meantime.toml"))
+    refresh.refresh(folder / "data", configured(folder, DESK + SLOWER))
     return folder
 
 
@@ -257,10 +221,10 @@ def test_with_fewer_than_20_days_nothing_is_said_of_what_a_target_can_detect(tmp
         day = date(2026, 1, 5) + timedelta(days=at)
         lines.append(f"INC{at:07d},Resolved,3 - X,{day} 00:00:00,{day} 0{1 + at % 5}:00:00")
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    file = tmp_path / "meantime.toml"
-    file.write_text(SOURCE + one(), encoding="utf-8")
-    refresh.refresh(tmp_path / "data", config.read(file))
-    result = CliRunner().invoke(cli, ["--config", str(file), "--data", str(tmp_path / "data"), "check"])
+    refresh.refresh(tmp_path / "data", configured(tmp_path, DESK + one()))
+    result = CliRunner().invoke(
+        cli, ["--config", str(tmp_path / "meantime.toml"), "--data", str(tmp_path / "data"), "check"]
+    )
     assert "What it can detect: cannot say, " in result.stdout
     assert "days with incidents where 20 are needed." in result.stdout
 
@@ -308,8 +272,7 @@ def test_the_page_of_targets_says_how_many_are_met_how_each_stands_and_what_each
 
 def test_the_page_says_where_no_target_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export(tmp_path / "a.csv", lambda at: (4, 8))
-    (tmp_path / "meantime.toml").write_text(SOURCE, encoding="utf-8")
-    refresh.refresh(tmp_path / "data", config.read(tmp_path / "meantime.toml"))
+    refresh.refresh(tmp_path / "data", configured(tmp_path, DESK))
     said = texts(opened(monkeypatch, tmp_path / "data", "targets").markdown)
     assert "No target is set." in said
 
