@@ -1,29 +1,36 @@
 -- One row per source, field and day on which far more was stamped than on busy days, and within few minutes.
 with
-days as (
+-- Read twice, each time no more of it than is asked for.
+stamped as not materialized (
     select
         source,
         'resolved_at' as field,
         resolved_on as day,
-        count(*) as n
+        resolved_at as happened_at
     from main.incidents
     where excluded_as is null
         and resolved_on is not null
-    group by
-        source,
-        resolved_on
     union all
     select
         source,
         'closed_at' as field,
         closed_on as day,
-        count(*) as n
+        closed_at as happened_at
     from main.incidents
     where excluded_as is null
         and closed_on is not null
+),
+days as (
+    select
+        source,
+        field,
+        day,
+        count(*) as n
+    from stamped
     group by
         source,
-        closed_on
+        field,
+        day
 ),
 busy as (
     select
@@ -55,29 +62,12 @@ minutes as (
         full_days.source,
         full_days.field,
         full_days.day,
-        count(distinct date_trunc('minute', i.resolved_at)) as minutes
+        count(distinct date_trunc('minute', stamped.happened_at)) as minutes
     from full_days
-    join main.incidents as i
-        on full_days.source = i.source
-        and full_days.day = i.resolved_on
-    where full_days.field = 'resolved_at'
-        and i.excluded_as is null
-    group by
-        full_days.source,
-        full_days.field,
-        full_days.day
-    union all
-    select
-        full_days.source,
-        full_days.field,
-        full_days.day,
-        count(distinct date_trunc('minute', i.closed_at)) as minutes
-    from full_days
-    join main.incidents as i
-        on full_days.source = i.source
-        and full_days.day = i.closed_on
-    where full_days.field = 'closed_at'
-        and i.excluded_as is null
+    join stamped
+        on full_days.source = stamped.source
+        and full_days.field = stamped.field
+        and full_days.day = stamped.day
     group by
         full_days.source,
         full_days.field,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -62,12 +62,12 @@ def lacking(export: Export, options: Options, field_: str, label: str, hint: str
     )
 
 
-def not_there(export: Export, options: Options, field_: str) -> SourceError:
-    """Say that the configuration takes a field from a column that is not there."""
+def not_there(export: Export, options: Options, field_: str, called: Sequence[str] | None = None) -> SourceError:
+    """Say that the configuration takes a field from a column that is not there; `called`: what a person calls those that are."""
     column = options.fields[field_]
     return SourceError(
         f"{options.source}: {export.name}: [sources.{options.source}.fields] takes {field_} from '{column}', "
-        f"which the file does not have{nearest(column, export.columns)}"
+        f"which the file does not have{nearest(column, list(called or export.columns))}"
     )
 
 
@@ -176,6 +176,36 @@ class Records:
     def channel(self, words: pl.Series, known: Mapping[str, object]) -> pl.Series:
         """Translate channels; an unknown one rejects its record."""
         return self._translated("channel", "channel", words, known, CHANNELS, pl.String())
+
+    def classified(
+        self,
+        said: Callable[[str], pl.Series],
+        status: Mapping[str, object],
+        priority: Mapping[str, object],
+        channel: Mapping[str, object],
+        *,
+        no_channel: str | None = None,
+    ) -> dict[str, pl.Series]:
+        """Give state, priority and channel, each beside what the source calls it.
+
+        Args:
+            said: gives a field as it came.
+            status: their word -> our state.
+            priority: their word -> our priority.
+            channel: their word -> our channel.
+            no_channel: the word by which a record that says none is looked up.
+        """
+        source = {name: said(name) for name in ("state", "priority", "channel")}
+        return {
+            "state": self.state(source["state"], status),
+            "source_state": source["state"],
+            "priority": self.priority(source["priority"], priority),
+            "source_priority": source["priority"],
+            "channel": self.channel(
+                source["channel"].fill_null(no_channel) if no_channel else source["channel"], channel
+            ),
+            "source_channel": source["channel"],
+        }
 
     def _translated(
         self,

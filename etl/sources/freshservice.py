@@ -256,7 +256,6 @@ def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         return records.text(name) if told_ is None else coalesced(chunk, (told_, f"custom_fields.{told_}"))
 
     stamped = {name: records.stamp(name, needed=name == "opened_at") for name in STAMPS}
-    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
     is_deleted = (coalesced(chunk, ["deleted"]) == "true").fill_null(value=False) | (plan.stream == "deleted")
     used = {records.named(name) for name in FIELDS} | {"type", "deleted", "is_escalated"}
     frame = pl.DataFrame(
@@ -264,12 +263,7 @@ def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "incident_id": records.ids,
             **{name: text(name) for name in TEXTS},
             **stamped,
-            "state": records.state(source_state, STATUS),
-            "source_state": source_state,
-            "priority": records.priority(source_priority, PRIORITY),
-            "source_priority": source_priority,
-            "channel": records.channel(source_channel, CHANNEL),
-            "source_channel": source_channel,
+            **records.classified(text, STATUS, PRIORITY, CHANNEL),
             "services": parts(text("service")),
             "tags": parts(text("tags")),
             "is_major": boolean(text("is_major")),

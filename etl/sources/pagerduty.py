@@ -383,7 +383,6 @@ def _incidents(chunk: pl.DataFrame, plan: Plan, *, knows_log: bool) -> Canonical
     options = plan.options
     records = Records(chunk, plan, "incident")
     text = records.text
-    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
     resolution_code = text("resolution_code")
     made = {field: records.stamp(field, needed=field == "opened_at") for field in STAMPS}
     has_metrics = any(name in chunk.columns for name in plan.columns["seconds_to_acknowledge"])
@@ -398,12 +397,7 @@ def _incidents(chunk: pl.DataFrame, plan: Plan, *, knows_log: bool) -> Canonical
             "incident_id": records.ids,
             **made,
             **{field: text(field) for field in texts},
-            "state": records.state(source_state, STATUS),
-            "source_state": source_state,
-            "priority": records.priority(source_priority, PRIORITY),
-            "source_priority": source_priority,
-            "channel": records.channel(source_channel.fill_null(NOT_TOLD), CHANNEL),
-            "source_channel": source_channel,
+            **records.classified(text, STATUS, PRIORITY, CHANNEL, no_channel=NOT_TOLD),
             "service": text("service"),
             "assignment_group": _first_named(text("assignment_group")),
             "assignee": _first_named(text("assignee")),

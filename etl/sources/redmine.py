@@ -55,12 +55,11 @@ from etl.shaping import (
     leftovers,
     lookup,
     mapped,
-    nearest,
     parts,
     unknown,
 )
 from etl.sources import Canonical, Options, SourceError, _records
-from etl.sources._records import Records, planned
+from etl.sources._records import Records, not_there, planned
 
 STATUS: dict[str, str] = {
     "new": "new",
@@ -559,12 +558,9 @@ def prepare(export: Export, options: Options) -> Plan:
             f"{where}: the export's stamps are in the zone of the Redmine user who made it, and do not say which; name it "
             "with --timezone or the key `timezone`"
         )
-    for ours, told in options.fields.items():
+    for ours in options.fields:
         if is_file and ours in FIELDS and not set(fields[ours]) & set(export.columns):
-            raise SourceError(
-                f"{where}: [sources.{options.source}.fields] takes {ours} from '{told}', which the file does not have"
-                f"{nearest(told, export.columns)}"
-            )
+            raise not_there(export, options, ours)
     found = planned(
         export,
         # Labels are looked up here; planned refuses the fields that there are not.
@@ -749,17 +745,11 @@ def _versions(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     chunk = chunk.filter(coalesced(chunk, ("gone",)).is_null() | asked.text("opened_at").is_not_null())
     issue = Records(chunk, plan, "issue")
     closed_at = issue.stamp("closed_at")
-    source_state, source_priority, source_channel = map(issue.text, ("state", "priority", "channel"))
     frame = pl.DataFrame(
         {
             "incident_id": issue.ids,
             "url": issue.nothing() if plan.site is None else f"{plan.site}/issues/" + issue.ids,
-            "state": issue.state(source_state, STATUS),
-            "source_state": source_state,
-            "priority": issue.priority(source_priority, PRIORITY),
-            "source_priority": source_priority,
-            "channel": issue.channel(source_channel, CHANNEL),
-            "source_channel": source_channel,
+            **issue.classified(issue.text, STATUS, PRIORITY, CHANNEL),
             **{name: issue.text(name) for name in PLAIN},
             "is_major": boolean(issue.text("is_major")),
             "services": _listed(issue.text("service"), plan),
@@ -776,7 +766,7 @@ def _versions(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     )
     excluded = mapped(frame["resolution_code"], lookup({}, plan.options.excluded), pl.String())
     # Whoever maps a closed status to `resolved` means the stamp of closing; of an answer the journals tell it.
-    closes = mapped(source_state, lookup(STATUS, {}), pl.String()) == "closed"
+    closes = mapped(issue.text("state"), lookup(STATUS, {}), pl.String()) == "closed"
     frame = frame.with_columns(
         # That stamp stays after a reopening.
         pl.when(pl.col("state").is_in(["closed", "cancelled"])).then(closed_at).alias("closed_at"),

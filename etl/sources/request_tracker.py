@@ -37,8 +37,9 @@ from etl.incident import (
 )
 from etl.pull import Answer, Basic, Client, Page, Pull, Token, by_id, by_one, by_page
 from etl.reading import LINE, Export
-from etl.shaping import Verdicts, actor_kind, coalesced, lookup, mapped, nearest, read_stamp, translated, unknown
+from etl.shaping import Verdicts, actor_kind, coalesced, lookup, mapped, read_stamp, translated, unknown
 from etl.sources import Canonical, Options, SourceError
+from etl.sources._records import check_fields, lacking, not_there
 
 STATUS: dict[str, str] = {
     "new": "new",
@@ -456,12 +457,7 @@ def prepare(export: Export, options: Options) -> Plan:
         StampError: dates that cannot be read without guessing.
     """
     where = f"{options.source}: {export.name}"
-    for name in options.fields:
-        if name not in FIELDS:
-            raise SourceError(
-                f"{where}: [sources.{options.source}.fields] names '{name}', which is not one of "
-                f"{', '.join(FIELDS)}{nearest(name, list(FIELDS))}"
-            )
+    check_fields(options, FIELDS)
     customs = {**USUAL, **{name: told for name, told in options.fields.items() if name in CUSTOM}}
     if export.stream is not None:
         names = {kind: {str(row["id"]): row["Name"] for row in export.beside.get(kind, ())} for kind in NUMBERED}
@@ -484,16 +480,10 @@ def prepare(export: Export, options: Options) -> Plan:
     columns = {ours: theirs for ours in COLUMNS if (theirs := _column_of(ours, export.columns, options.fields))}
     for needed in NEEDED:
         if needed not in columns:
-            raise SourceError(
-                f"{where}: no column for {needed} (looked for {', '.join(COLUMNS[needed])}); the file has "
-                f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]"
-            )
+            raise lacking(export, options, needed, "' or '".join(COLUMNS[needed]))
     for ours, told in customs.items():
         if ours in options.fields and _custom_column(told, export.columns) is None:
-            raise SourceError(
-                f"{where}: [sources.{options.source}.fields] takes {ours} from '{told}', which the file does not have"
-                f"{nearest(told, [_bare(column) for column in export.columns])}"
-            )
+            raise not_there(export, options, ours, [_bare(column) for column in export.columns])
     if options.timezone is None:
         raise SourceError(
             f"{where}: the export's stamps are in the zone of the RT user who made it, and do not say which; name it "

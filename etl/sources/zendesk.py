@@ -255,19 +255,13 @@ def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
         return _custom(chunk, told) if told.isdigit() else records.text(name)
 
     opened_at, updated_at = records.stamp("opened_at", needed=True), records.stamp("updated_at")
-    source_state, source_priority, source_channel = text("state"), text("priority"), text("channel")
-    is_deleted = source_state.str.to_lowercase() == "deleted"
+    is_deleted = text("state").str.to_lowercase() == "deleted"
     used = {records.named(name) for name in FIELDS} | {"url", "generated_timestamp", "raw_subject"}
     frame = pl.DataFrame(
         {
             "incident_id": records.ids,
             **{name: text(name) for name in TEXTS},
-            "state": records.state(source_state, STATUS),
-            "source_state": source_state,
-            "priority": records.priority(source_priority, PRIORITY),
-            "source_priority": source_priority,
-            "channel": records.channel(source_channel, CHANNEL),
-            "source_channel": source_channel,
+            **records.classified(text, STATUS, PRIORITY, CHANNEL),
             "services": parts(text("service")),
             "tags": parts(text("tags")),
             "is_major": boolean(text("is_major")),

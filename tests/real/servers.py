@@ -195,6 +195,21 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "etl", *arguments]
 
 
+def ledger_of(server: Server, tool: str) -> list[dict[str, Any]]:
+    """Give what was done to a tool's tickets when its data were made."""
+    kept: list[dict[str, Any]] = json.loads(
+        gzip.decompress((server.recipes.parents[1] / f"data/{tool}/ledger.json.gz").read_bytes())
+    )
+    return kept
+
+
+def configured(folder: Path, server: Server, text: str) -> Path:
+    """Write a configuration that pulls from a server; `{url}` in it is the server's address."""
+    folder.mkdir(exist_ok=True)
+    (folder / "meantime.toml").write_text(text.format(url=server.url))
+    return folder
+
+
 def broken_off(folder: Path, token: str, is_far_enough: Callable[[str], bool]) -> tuple[Path, list[str]]:
     """Kill -9 a refresh once the log of its pull is far enough; give that log and the whole lines that it had then."""
     known = set(folder.glob(PULL_LOGS))

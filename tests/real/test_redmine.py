@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from alike import compared, loaded
 from histories import Life, stamp, told
-from servers import PULL_LOGS, Server, asked, broken_off, call, meantime, rows, running
+from servers import PULL_LOGS, Server, asked, broken_off, call, configured, ledger_of, meantime, rows, running
 
 STATES = {1: "new", 2: "in_progress", 3: "resolved", 4: "on_hold", 5: "closed", 6: "cancelled", 7: "on_hold"}
 NAMES = {
@@ -74,7 +73,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def ledger(server: Server) -> list[dict[str, Any]]:
-    return json.loads(gzip.decompress((server.recipes.parents[1] / "data/redmine/ledger.json.gz").read_bytes()))
+    return ledger_of(server, "redmine")
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +82,10 @@ def there(server: Server, ledger: list[dict[str, Any]]) -> dict[str, Life]:
     return {id_: life for id_, life in lives(server, ledger).items() if life.excluded != "deleted"}
 
 
-def configured(folder: Path, server: Server, text: str = CONFIGURATION) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "meantime.toml").write_text(text.format(url=server.url))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def pulled(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A full pull of the server as the recipe loads it."""
-    folder = configured(tmp_path_factory.mktemp("redmine"), server)
+    folder = configured(tmp_path_factory.mktemp("redmine"), server, CONFIGURATION)
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
     return folder
 
@@ -168,7 +161,7 @@ def test_a_reader_of_two_projects_gets_theirs_whole(server: Server, there: dict[
 
 
 def test_a_killed_pull_goes_on_and_ends_as_if_nothing_had_been(server: Server, pulled: Path, tmp_path: Path) -> None:
-    folder = configured(tmp_path / "killed", server)
+    folder = configured(tmp_path / "killed", server, CONFIGURATION)
     log, before = broken_off(folder, server.token("etl"), lambda text: '"stream": "issues"' in text)
     assert not (folder / "data/incidents.duckdb").exists()
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
@@ -286,7 +279,7 @@ def test_another_zone_and_another_history(tmp_path: Path) -> None:
     with running("redmine", zone="America/New_York") as server:
         made = server.load(8, 15, str(server.folder / "keys.json"))
         expected = {id_: life for id_, life in lives(server, made).items() if life.excluded != "deleted"}
-        folder = configured(tmp_path / "zone", server)
+        folder = configured(tmp_path / "zone", server, CONFIGURATION)
         meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
         listed = f"{server.url}/issues.csv?status_id=*&c[]=all_inline&encoding=UTF-8"
         files = {tmp_path / f"{login}.csv": zone for login, zone in USERS.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from alike import compared, loaded
 from conftest import ROOT
 from histories import Life, stamp, told
-from servers import PULL_LOGS, Server, basic, broken_off, call, command, meantime, rows, running
+from servers import PULL_LOGS, Server, basic, broken_off, call, command, configured, ledger_of, meantime, rows, running
 
 STATES = {
     "new": "new",
@@ -87,19 +86,13 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def ledger(server: Server) -> list[dict[str, Any]]:
-    return json.loads(gzip.decompress((server.recipes.parents[1] / "data/rt5/ledger.json.gz").read_bytes()))
-
-
-def configured(folder: Path, server: Server, text: str = CONFIGURATION) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "meantime.toml").write_text(text.format(url=server.url))
-    return folder
+    return ledger_of(server, "rt5")
 
 
 @pytest.fixture(scope="module")
 def pulled(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A full pull of the server as the recipe loads it."""
-    folder = configured(tmp_path_factory.mktemp("rt"), server)
+    folder = configured(tmp_path_factory.mktemp("rt"), server, CONFIGURATION)
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
     return folder
 
@@ -173,7 +166,7 @@ def test_a_reader_of_two_queues_gets_theirs_whole(server: Server, ledger: list[d
 
 
 def test_a_killed_pull_goes_on_and_ends_as_if_nothing_had_been(server: Server, pulled: Path, tmp_path: Path) -> None:
-    folder = configured(tmp_path / "killed", server)
+    folder = configured(tmp_path / "killed", server, CONFIGURATION)
     log, before = broken_off(folder, server.token("etl"), lambda text: text.count("\n") > 8)
     assert not (folder / "data/incidents.duckdb").exists()
     meantime(folder, "refresh", HELPDESK_TOKEN=server.token("etl"))
