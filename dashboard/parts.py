@@ -815,12 +815,12 @@ def how_to_load() -> None:
         st.markdown("Nothing has been published so far. Whoever runs Meantime fills it with one of these commands:")
     for said, command in FIRST_COMMANDS:
         st.markdown(said)
-        st.code(command, language="sh", wrap_lines=True)
-    st.markdown("This page turns into the overview by itself as soon as there is something to show.")
+        st.code(command, language=None, wrap_lines=True)
+    st.markdown("This page shows the overview by itself as soon as there is something of yours to show.")
 
 
 FIRST_COMMANDS = (
-    ("To look around, made-up incidents in a data directory of their own:", "meantime demo"),
+    ("To look around, made-up incidents with a dashboard of their own:", "meantime demo"),
     ("A first export of your tool:", "meantime load incidents.csv --as servicenow --timezone Europe/Berlin"),
     ("A tool that is asked by itself from now on:", "meantime init && meantime refresh"),
 )
@@ -846,4 +846,4 @@ def unreadable() -> None:
             "What was published last cannot be opened, so no page shows a number. Nothing is lost: the exports are kept. "
             "Tell whoever runs Meantime: the server's log says what is wrong, and this command makes the data anew."
         )
-    st.code("meantime rebuild", language="sh")
+    st.code("meantime rebuild", language=None)

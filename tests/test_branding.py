@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dashboard import branding, charts, tones
-from etl import cli
+from etl import brand, cli
 
 
 def test_the_theme_follows_the_colour() -> None:
@@ -60,6 +63,15 @@ def test_a_colour_in_which_words_cannot_be_read_is_refused_with_one_that_would_d
     )
     for theme, better in (("light", "#7d6915"), ("dark", "#85888c")):
         assert branding.faults({theme: better}) == []
+
+
+def test_the_readme_s_brand_can_be_read(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[brand]" in block)
+    (tmp_path / "acme.svg").write_text("<svg/>", encoding="utf-8")
+    read = brand.parse(tomllib.loads(example)["brand"], tmp_path)
+    assert (read.name, read.logo) == ("Acme service desk", tmp_path / "acme.svg")
+    assert branding.faults(read.colours) == []
 
 
 def test_the_charts_take_the_colour_from_the_theme() -> None:
