@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+import polars as pl
+
 from dashboard import periods, query
 from dashboard.insights import targets as insight
 from dashboard.insights.targets import Baseline, Reach, Verdict
@@ -117,8 +119,12 @@ def standing(
     scope = Scope(days[0], days[-1], target.part)
     row = query.values(warehouse, [target.kpi], scope, limits=False).row(0, named=True)
     one = query.kpi(warehouse, target.kpi)
-    rows = query.each(warehouse, target.kpi, scope)
-    verdict = insight.verdict(rows, one.statistic, one.unit, target.value, shape)
+    if insight.is_summed(one.statistic):
+        sums = _sums(warehouse, one, scope)
+        verdict = insight.verdict_of_days(sums, one.statistic, one.unit, target.value, shape)
+    else:
+        rows = query.each(warehouse, target.kpi, scope)
+        verdict = insight.verdict(rows, one.statistic, one.unit, target.value, shape)
     points = query.trend(warehouse, [target.kpi], scope, grain)[target.kpi]
     counted = [
         point.value
@@ -171,7 +177,31 @@ def _ground(warehouse: Warehouse, target: Target, days: Sequence[date], *, is_be
     if not days:
         return Ground(None, None, is_before, 0, None, {})
     one = query.kpi(warehouse, target.kpi)
-    rows = query.each(warehouse, target.kpi, Scope(days[0], days[-1], target.part))
-    base = insight.baseline(rows, one.statistic, one.unit, len(days))
+    scope = Scope(days[0], days[-1], target.part)
+    if insight.is_summed(one.statistic):
+        sums = _sums(warehouse, one, scope)
+        there, base = sums.height, insight.baseline_of_days(sums, one.unit, len(days))
+    else:
+        rows = query.each(warehouse, target.kpi, scope)
+        there, base = rows["day"].n_unique(), insight.baseline(rows, one.statistic, one.unit, len(days))
     reach = insight.reach(base, target.value, one.unit) if base is not None else {}
-    return Ground(days[0], days[-1], is_before, rows["day"].n_unique(), base, reach)
+    return Ground(days[0], days[-1], is_before, there, base, reach)
+
+
+def _sums(warehouse: Warehouse, one: Kpi, scope: Scope) -> pl.DataFrame:
+    """Sum up what each incident adds to a mean or a share by day, as `insight.by_day` does."""
+    is_hours = one.unit == "hours"
+    text = (
+        (query.SQL / "target_days.sql")
+        .read_text(encoding="utf-8")
+        .replace("i.counted_on", f"i.{one.counted_on}")
+        .replace("-- and what is read", "".join(f", i.{name}" for name in query.needed(warehouse, [one])))
+        .replace("kpi.each(i)", f"kpi.{one.name}_each(i)")
+        .replace("-- and the scale", f"round({FINE} * ln(1 + i.x / 60))" if is_hours else f"{FINE} * i.x")
+    )
+    found = query.within(warehouse, text, scope)
+    return found.with_columns(pl.col("x") / (3600 if is_hours else 1), pl.col("y") / FINE, pl.col("yy") / FINE**2)
+
+
+FINE = 1_000_000
+"""What is judged is summed as whole millionths: exact, however many threads add them up."""

@@ -107,6 +107,37 @@ def _spread(day: Array, y: Array, variance: float | None = None) -> _Spread:
     return _Spread(n, len(counts), mean, own if variance is None else variance, deff)
 
 
+def is_summed(statistic: str) -> bool:
+    """Say whether the sums of each day tell all of a KPI; of a quantile or a quotient each incident is looked at.
+
+    >>> [is_summed(one) for one in ("mean", "rate", "ratio", "quantile 0.5")]
+    [True, True, False, False]
+    """
+    return statistic in ("mean", "rate")
+
+
+def by_day(rows: pl.DataFrame, unit: str) -> pl.DataFrame:
+    """Sum incidents up by day: `day`, `n`, `x` (their values), `y` and `yy` (what is judged: log hours or shares, and squares).
+
+    Args:
+        rows: one row per incident, as for `baseline`.
+        unit: `hours` or `share`.
+    """
+    judged = (60 * pl.col("value")).log1p() if unit == "hours" else pl.col("value")
+    summed = rows.select("day", x="value", y=judged).group_by("day", maintain_order=True)
+    return summed.agg(pl.len().alias("n"), pl.col("x", "y").sum(), (pl.col("y") ** 2).sum().alias("yy"))
+
+
+def _spread_of(days: pl.DataFrame, variance: float | None = None) -> _Spread:
+    counts, sums, squares = (days[name].to_numpy().astype(np.float64) for name in ("n", "y", "yy"))
+    n, total = float(counts.sum()), float(sums.sum())
+    mean = total / n if n else float("nan")
+    own = max(float(squares.sum()) - n * mean**2, 0.0) / (n - 1) if n > 1 else float("nan")
+    moments = ((sums**2).sum(), (sums * counts).sum(), (counts**2).sum())
+    deff = float(intervals.design_effect(n, total, own, len(counts), *moments)) if n > 1 else float("nan")
+    return _Spread(int(n), len(counts), mean, own if variance is None else variance, deff)
+
+
 def _columns(rows: pl.DataFrame) -> tuple[Array, Array, Array]:
     day = rows["day"].to_physical().to_numpy()
     return day, rows["value"].to_numpy(), rows["weight"].to_numpy()
@@ -125,28 +156,33 @@ def baseline(rows: pl.DataFrame, statistic: str, unit: str, days: int) -> Baseli
         unit: `hours` or `share`.
         days: how many days the rows come from, those without incidents too.
     """
+    if is_summed(statistic):
+        return baseline_of_days(by_day(rows, unit), unit, days)
     day, x, w = _columns(rows)
     if len(np.unique(day)) < LEAST_DAYS:
         return None
-    shape, levels = None, ()
+    levels: tuple[float, ...] = ()
     if (q := _quantile(statistic)) is not None:
         value = float(np.quantile(x, q))
         spread = _spread(day, (x <= value).astype(np.float64))
         s = float(np.sqrt(q * (1 - q)))
         levels = tuple(np.quantile(log_hours(x), np.linspace(0, 1, LEVELS)).tolist())
-    elif statistic == "ratio":
+    else:
         value = float((x * w).sum() / w.sum())
         spread = _spread(day, (x - value) * w / w.mean())
         s = float(np.sqrt(spread.variance))
-    elif unit == "hours":
-        value = float(x.mean())
-        spread = _spread(day, log_hours(x))
-        s, shape = float(np.sqrt(spread.variance)), float(np.log1p(60 * value) - spread.mean)
-    else:
-        value = float(x.mean())
-        spread = _spread(day, x)
-        s = float(np.sqrt(spread.variance))
-    return Baseline(spread.days, spread.n, spread.n / days, value, s, spread.deff, shape, q, levels)
+    return Baseline(spread.days, spread.n, spread.n / days, value, s, spread.deff, None, q, levels)
+
+
+def baseline_of_days(sums: pl.DataFrame, unit: str, days: int) -> Baseline | None:
+    """Describe the same of a mean or a share from the sums of each day, as `by_day` has them."""
+    if sums.height < LEAST_DAYS:
+        return None
+    spread = _spread_of(sums)
+    value = float(sums["x"].sum()) / spread.n
+    shape = float(np.log1p(60 * value) - spread.mean) if unit == "hours" else None
+    s = float(np.sqrt(spread.variance))
+    return Baseline(spread.days, spread.n, spread.n / days, value, s, spread.deff, shape)
 
 
 def reach(base: Baseline, target: float, unit: str) -> dict[str, Reach]:
@@ -204,31 +240,45 @@ def verdict(rows: pl.DataFrame, statistic: str, unit: str, target: float, shape:
         target: hours, or a share.
         shape: of the baseline; without one nothing can be said of a mean of durations.
     """
+    if is_summed(statistic):
+        return verdict_of_days(by_day(rows, unit), statistic, unit, target, shape)
     day, x, w = _columns(rows)
-    typical = typical_bound = None
-    sign = 1
     if (q := _quantile(statistic)) is not None:
         # The more lie within the target, the lower is the quantile.
-        spread, bound, sign = _spread(day, (x <= target).astype(np.float64), q * (1 - q)), q, -1
-    elif statistic == "ratio":
-        spread, bound = _spread(day, (x - target) * w / (w.mean() if len(w) else 1.0)), 0.0
-    elif unit == "hours":
-        spread, bound = _spread(day, log_hours(x)), float(np.log1p(60 * target)) - (shape or 0.0)
-        if shape is None:
-            return Verdict(0, float("nan"), None, None)
-        if spread.n:
-            typical, typical_bound = _hours(spread.mean), max(_hours(bound), 0.0)
-    else:
-        spread, bound = _spread(day, x, target * (1 - target)), target
+        spread = _spread(day, (x <= target).astype(np.float64), q * (1 - q))
+        return _judged(spread, q, sign=-1, is_score=True)
+    return _judged(_spread(day, (x - target) * w / (w.mean() if len(w) else 1.0)), 0.0)
+
+
+def verdict_of_days(
+    sums: pl.DataFrame, statistic: str, unit: str, target: float, shape: float | None = None
+) -> Verdict:
+    """Judge a mean or a share in the same way from the sums of each day, as `by_day` has them."""
+    if unit != "hours":
+        return _judged(_spread_of(sums, target * (1 - target)), target, is_score=statistic == "rate")
+    if shape is None:
+        return Verdict(0, float("nan"), None, None)
+    spread, bound = _spread_of(sums), float(np.log1p(60 * target)) - shape
+    typical = (_hours(spread.mean), max(_hours(bound), 0.0)) if spread.n else (None, None)
+    return _judged(spread, bound, typical)
+
+
+def _judged(
+    spread: _Spread,
+    bound: float,
+    typical: tuple[float | None, float | None] = (None, None),
+    *,
+    sign: int = 1,
+    is_score: bool = False,
+) -> Verdict:
     error = np.sqrt(spread.variance * spread.deff / max(spread.n, 1))
     # As with an interval: less than one incident's worth says nothing.
     if spread.n < FEW or spread.n < spread.deff or not np.isfinite(error):
-        return Verdict(0, float("nan"), typical, typical_bound)
+        return Verdict(0, float("nan"), *typical)
     away = sign * (spread.mean - bound)
     if error == 0:
-        return Verdict(int(np.sign(away)), 0.0 if away else 1.0, typical, typical_bound)
+        return Verdict(int(np.sign(away)), 0.0 if away else 1.0, *typical)
     z = float(away / error)
-    is_score = q is not None or statistic == "rate"
     freedom = 1e9 if is_score else max(spread.n / spread.deff - 1, 1.0)
     p = float(2 * special.stdtr(freedom, -abs(z)))
-    return Verdict(int(np.sign(z)) if p < 2 * TAIL else 0, p, typical, typical_bound)
+    return Verdict(int(np.sign(z)) if p < 2 * TAIL else 0, p, *typical)
