@@ -661,7 +661,7 @@ def moved(here: View, names: Sequence[str]) -> None:
     columns = tuple(column for column in MOVED_BY if column in here.known and column not in single)
     bridges: dict[str, why.Bridge] = {}
     if columns and reading.change is not None:
-        bridges = here.ask("bridges", name, here.scope, columns)
+        bridges = here.ask("bridges", name, here.scope, columns, here.change(name))
     told(
         reasons.slices(bridges, here.kind(name)),
         f"There is nothing to compare with: {reading.reason}." if reading.reason else "There is nothing to compare.",

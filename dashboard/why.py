@@ -51,10 +51,12 @@ def can_be_split(one: Kpi) -> bool:
     return one.fact == "incidents" or evidence.quantile(one) is None
 
 
-def bridges(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str]) -> dict[str, Bridge]:
-    """Split the change of a KPI along each of the columns; empty where there is nothing to compare."""
+def bridges(
+    warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str], known: query.Change | None = None
+) -> dict[str, Bridge]:
+    """Split the change of a KPI along each of the columns, or what is `known` of it; empty where nothing can be compared."""
     one = query.kpi(warehouse, name)
-    change = query.changes(warehouse, [name], scope, limits=False).get(name)
+    change = known or query.changes(warehouse, [name], scope, limits=False).get(name)
     if change is None or change.difference is None or not can_be_split(one):
         return {}
     before, now = change.before.value, change.now.value

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from configured import DESK, configured, is_followed_and_outlives_a_rebuild, refused
+from polars.testing import assert_frame_equal
 from streamlit.testing.v1 import AppTest
 
 from dashboard import aims, query, targets, words
+from dashboard.insights import targets as insight
 from dashboard.targets import Ground
 from etl import refresh, target
 from etl.cli import cli
@@ -281,3 +283,11 @@ def test_the_readme_shows_targets_that_are_understood() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     example = next(block for block in text.split("```toml\n")[1:] if "[[targets]]" in block).split("```")[0]
     assert [one.kpi for one in target.parse(tomllib.loads(example)["targets"])] == ["mttr", "sla_met_rate"]
+
+
+@pytest.mark.parametrize("name", ["mttr", "mtta", "fcr_rate", "sla_met_rate"])
+def test_sums_of_days_judge_as_every_incident_does(sample: Path, name: str) -> None:
+    warehouse = query.open_data(sample)
+    one, scope = query.kpi(warehouse, name), query.Scope(date(2025, 1, 1), date(2025, 9, 30), (("priority", ("2",)),))
+    rows = insight.by_day(query.each(warehouse, name, scope), one.unit).sort("day")
+    assert_frame_equal(targets._sums(warehouse, one, scope), rows, check_dtypes=False, rel_tol=1e-4)
