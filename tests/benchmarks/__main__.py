@@ -213,6 +213,7 @@ WITH_STATISTICS = (
     "volume_and_backlog",
     "why_it_moved",
     "targets",
+    "where_the_time_goes",
 )
 """Pages whose queries may take 300 ms: those with intervals or the parts of a change, and the backlog; 150 the others."""
 
