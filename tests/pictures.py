@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,13 +57,14 @@ def take(browser: Any, address: str, shot: Shot) -> bytes:
     reader = Reader(context.new_page(), address)
     reader.open(shot.address)
     reader.is_well()
+    reader.settled()
     png: bytes = reader.page.screenshot()
     context.close()
     return small(png)
 
 
-def main() -> None:
-    """Load the sample exports, serve them, and write every picture."""
+def main(names: Sequence[str] = ()) -> None:
+    """Load the sample exports, serve them, and write the pictures that are named, or all."""
     system = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as running:
         data = Path(folder)
@@ -69,6 +72,8 @@ def main() -> None:
         browser = running.chromium.launch(executable_path=system, args=FLAGS)
         for address in served(data):
             for name, shot in SHOTS.items():
+                if names and name not in names:
+                    continue
                 png = take(browser, address, shot)
                 (FOLDER / f"{name}.png").write_bytes(png)
                 print(f".github/{name}.png: {len(png):,} bytes")
@@ -77,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

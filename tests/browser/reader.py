@@ -35,10 +35,13 @@ class Reader:
     def settled(self) -> None:
         """Wait until nothing runs any more."""
         self.page.wait_for_selector("[data-testid=stMain] h1", timeout=60_000)
-        self.page.wait_for_timeout(400)
-        for busy in ("stStatusWidget", "stSkeleton"):
-            self.page.wait_for_function(f"() => !document.querySelector('[data-testid={busy}]')", timeout=60_000)
-        self.page.wait_for_timeout(600)
+        # Twice: parts that are fetched late stand as skeletons only after the script has ended.
+        for pause in (400, 600):
+            self.page.wait_for_timeout(pause)
+            self.page.wait_for_function(
+                "() => !document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')",
+                timeout=60_000,
+            )
 
     def text(self) -> str:
         """Everything that can be read."""
