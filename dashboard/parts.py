@@ -677,6 +677,10 @@ def moved(here: View, names: Sequence[str]) -> None:
             f"{sentences.of_the_whole(reading)} Slices of different columns overlap."
         )
     )
+    if why.can_be_split(here.kpi(name)):
+        # The page's own switch knows a KPI by its title.
+        asked = {"moved_kpi": here.kpi(name).title, **filters.to_url(here.choice)}
+        st.page_link("app_pages/why_it_moved.py", label="Why it moved, part by part", query_params=asked)
     panel = st.expander("All that changed it", key=f"moved-{name}", on_change="rerun")
     if panel.open:
         with panel, record.fold("All that changed it"):

@@ -200,6 +200,30 @@ def slices(bridges: Mapping[str, Bridge], kind: str) -> list[str]:
     return lines
 
 
+def mover(one: why.Mover, column: str, kind: str, judged: why.OneByOne | None) -> str:
+    """Say a member's own value before and now, and whether that is more than chance."""
+    before, now = words.value(one.before, kind), words.value(one.now, kind)
+    said = f"{before} to {now} ({sentences.signed(one.change, kind)}"
+    said += ")" if kind == "count" else f", n {words.number(one.n)})"
+    if judged is None or not judged.looked_at:
+        return said
+    is_sure = one.member in [changed.member for changed in judged.changed]
+    return f"{said}, {'beyond' if is_sure else 'within'} chance"
+
+
+def heaviest(found: why.Heaviest, kind: str) -> str:
+    """Say what the heaviest incidents make of a change, each and together."""
+    of = "of these days" if found.is_of_now else "of the days before, which have none like them now,"
+    if found.rows["part"].null_count():
+        return f"The longest {of} are listed: a quantile has no parts that incidents add."
+    each = [f"{row['incident_id']} {sentences.signed(row['part'], kind)}" for row in found.rows.iter_rows(named=True)]
+    whole = sentences.signed(found.change, kind)
+    return (
+        f"{words.counted(found.rows.height, 'incident')} {of} make {sentences.signed(found.part, kind)} of the change of "
+        f"{whole}: {words.listing(each, most=9)}."
+    )
+
+
 def one_by_one(found: why.OneByOne | None, column: str, kind: str) -> str:
     """Say which members changed beyond chance, and of how many that were looked at."""
     if found is None or not found.looked_at:

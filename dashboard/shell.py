@@ -42,6 +42,8 @@ def begin(data: Path, page: str) -> bool:
         st.markdown(words.plain(filters.in_words(choice, here.since, here.until, here.grain)))
         with st.popover("Change what is shown", key="filters"):
             _widgets(here)
+        if choice.period != "quarter":
+            st.button("Last quarter", key="quarter", on_click=_last_quarter, type="tertiary")
         if not choice.is_default:
             st.button("Clear", key="clear", on_click=_clear, type="tertiary")
         takeaway.of_page(page_record)
@@ -139,6 +141,11 @@ def _from_widgets(known: dict[str, list[str]]) -> Choice:
         None if grain == "auto" else grain,
         where,
     )
+
+
+def _last_quarter() -> None:
+    """Show the last quarter that is over: what most reports are about."""
+    st.session_state["f_period"] = "quarter"
 
 
 def _clear() -> None:

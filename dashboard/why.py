@@ -69,6 +69,87 @@ def bridges(
     }
 
 
+class Mover(NamedTuple):
+    """A member's own value in both periods, and how many incidents it is of now."""
+
+    member: str | None
+    before: float
+    now: float
+    n: int
+
+    @property
+    def change(self) -> float:
+        """How much more it is now."""
+        return self.now - self.before
+
+
+def movers(bridge: Bridge, most: int = 5) -> list[Mover]:
+    """Rank the members whose own value changed for the worse, the most first; neither of a few incidents nor told together.
+
+    Where neither is better, rising is what is looked for.
+    """
+    worse = -1 if bridge.kpi.better == "higher" else 1
+    enough = max if bridge.kpi.is_count else min
+    found = [
+        Mover(part["member"], part["value_before"] or 0.0, part["value_now"] or 0.0, part["n_now"])
+        for part in bridge.parts.iter_rows(named=True)
+        if part["member"] != OTHERS
+        and enough(part["n_before"], part["n_now"]) >= query.FEW
+        and (bridge.kpi.is_count or None not in (part["value_before"], part["value_now"]))
+    ]
+    ranked = sorted(found, key=lambda one: (-worse * one.change, str(one.member)))
+    return [one for one in ranked if worse * one.change > 0][:most]
+
+
+class Heaviest(NamedTuple):
+    """The incidents that weigh most in a change: of now where it rose, of before where it fell."""
+
+    rows: pl.DataFrame
+    """The columns of a list of incidents, `adds` in the KPI's unit, and `part`, what it adds to the change; null for a
+    quantile, which has no such parts."""
+    is_of_now: bool
+    change: float
+
+    @property
+    def part(self) -> float:
+        """What they add together."""
+        return float(self.rows["part"].sum())
+
+
+MOST_HEAVY = 5
+
+
+def can_be_weighed(one: Kpi) -> bool:
+    """Say whether incidents weigh differently: in a share or a count each is as heavy as the next."""
+    return query.has_spread(one)
+
+
+def heaviest(
+    warehouse: Warehouse, name: str, scope: Scope, compared: Comparison, before: float, now: float, n: int
+) -> Heaviest:
+    """Find the incidents that weigh most in the change of a mean.
+
+    A change M₁ − M₀ is exactly Σ (xᵢ − M₀)/n₁ over the incidents of now, and Σ (M₁ − xⱼ)/n₀ over those of before.
+
+    Args:
+        warehouse: the published version.
+        name: the KPI.
+        scope: what is shown; the days are those of `compared`.
+        compared: both periods.
+        before: the KPI before.
+        now: the KPI now.
+        n: incidents of now if it rose, else of before.
+    """
+    one = query.kpi(warehouse, name)
+    is_of_now = now >= before
+    days = (compared.since, compared.until) if is_of_now else (compared.before_since, compared.before_until)
+    rows = query.extremes(warehouse, name, scope.within(*days), limit=MOST_HEAVY)
+    part = (pl.col("adds") - before) / n if is_of_now else (now - pl.col("adds")) / n
+    has_parts = evidence.quantile(one) is None
+    rows = rows.with_columns((part if has_parts else pl.lit(None, pl.Float64)).alias("part"))
+    return Heaviest(rows, is_of_now, now - before)
+
+
 class Changed(NamedTuple):
     """A member whose own value changed beyond chance, with the 95 % interval of that."""
 

@@ -571,7 +571,7 @@ def test_why_it_moved_is_answered_by_open_in_the_sentence_the_picture_and_the_ta
         f"P5: share +0.4 h, P2: share +0.3 h, P2: own times +0.1 h, P1: share {words.MINUS}0.1 h, "
         f"P4: share {words.MINUS}0.1 h and the other 5 parts 0.0 h."
     ]
-    every = app.dataframe[0].value
+    every = app.dataframe[1].value
     assert {column: every[column][0].replace(words.GAP, " ") for column in every.columns} == {
         "Priority": "P4",
         "Before": "21 h",

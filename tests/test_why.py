@@ -93,6 +93,43 @@ def test_the_parts_of_a_mean_are_those_of_a_hand_made_query(warehouse: query.War
         assert ours[group] == pytest.approx(pair, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["mttr", "mtta", "mttr_active", "reassignments_mean", "time_to_assign"])
+@pytest.mark.parametrize("by", ["priority", "source"])
+def test_what_every_incident_adds_adds_up_to_the_change_and_five_weigh_most(
+    warehouse: query.Warehouse, name: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = why.bridges(warehouse, name, SCOPE, (by,))[by]
+    n = int(bridge.parts["n_now" if bridge.change >= 0 else "n_before"].sum())
+    told = (warehouse, name, SCOPE, bridge.comparison, bridge.before, bridge.now, n)
+    five = why.heaviest(*told)
+    monkeypatch.setattr(why, "MOST_HEAVY", 1_000_000)
+    every = why.heaviest(*told)
+    assert every.rows.height == n
+    assert every.part == pytest.approx(bridge.change)
+    assert five.rows["part"].to_list() == every.rows["part"].to_list()[:5]
+    assert every.rows["part"].is_sorted(descending=five.is_of_now)
+
+
+def test_those_whose_own_value_got_worse_are_ranked_by_how_much(warehouse: query.Warehouse) -> None:
+    bridge = why.bridges(warehouse, "mttr", SCOPE, ("assignment_group",))["assignment_group"]
+    now = dict(
+        query.values(warehouse, ["mttr"], SCOPE, by=["assignment_group"])
+        .select("assignment_group", "value")
+        .iter_rows()
+    )
+    before = dict(
+        query.values(warehouse, ["mttr"], BEFORE, by=["assignment_group"])
+        .select("assignment_group", "value")
+        .iter_rows()
+    )
+    wanted = sorted(
+        (group for group in now if now[group] > before[group]), key=lambda group: before[group] - now[group]
+    )
+    assert [one.member for one in why.movers(bridge)] == wanted[:5]
+    rate = why.bridges(warehouse, "fcr_rate", SCOPE, ("priority",))["priority"]
+    assert all(one.change < 0 for one in why.movers(rate))
+
+
 def test_filters_hold_in_the_parts(warehouse: query.Warehouse) -> None:
     scope = Scope(SCOPE.since, SCOPE.until, (("priority", ("1", "2")),))
     bridge = why.bridges(warehouse, "incident_volume", scope, ("priority",))["priority"]

@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import figures, filters, parts, reasons, sentences, view, why, words
+from dashboard import figures, filters, parts, query, reasons, sentences, view, why, words
 
 ORDER = 15
 # Asked most, so they stand first in the list.
@@ -15,7 +15,17 @@ ANSWERED = ("mttr", "mttr_median", "mttr_p90", "mtta", "mtta_median", "incident_
 here = view.here()
 kpis = [name for name, one in here.warehouse.kpis.items() if why.can_be_split(one)]
 kpis.sort(key=lambda name: (ANSWERED.index(name) if name in ANSWERED else len(ANSWERED), here.kpi(name).title))
-columns = [column for column in parts.DIMENSIONS if column in here.known]
+# A column of which one member is chosen explains nothing.
+alone = {column for column, values in here.choice.where if len(values) == 1}
+columns = [column for column in parts.DIMENSIONS if column in here.known and column not in alone]
+if st.session_state.get("moved_by") not in (None, *columns):
+    del st.session_state["moved_by"]
+
+
+def look_closer(column: str, member: str | None) -> None:
+    """Look at one member alone."""
+    st.session_state[f"f_{column}"] = [filters.NONE if member is None else member]
+
 
 parts.title("Why it moved")
 # The sentence stands above the switches that it obeys.
@@ -64,8 +74,37 @@ if bridge is not None:
         figures.waterfall(here, "What adds up to the change?", bridge),
         otherwise="Nothing changed in any part.",
     )
-    if judged := reasons.one_by_one(here.ask("one_by_one", name, here.scope, column), column, kind):
-        parts.said(words.plain(judged))
+    judged = here.ask("one_by_one", name, here.scope, column)
+    if movers := why.movers(bridge):
+        worse = "fell" if bridge.kpi.better == "higher" else "rose"
+        parts.heading(f"Whose own {reasons.own(kind)} {worse} most?")
+        for place, one in enumerate(movers):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                who = words.plain(reasons.member(column, one.member))
+                parts.said(f"**{who}** {words.plain(reasons.mover(one, column, kind, judged))}")
+                st.button(
+                    "Look closer",
+                    key=f"closer-{place}",
+                    type="tertiary",
+                    on_click=look_closer,
+                    args=(column, one.member),
+                )
+    if told := reasons.one_by_one(judged, column, kind):
+        parts.said(words.plain(told))
+    if why.can_be_weighed(bridge.kpi):
+        of = "n_now" if bridge.change >= 0 else "n_before"
+        heaviest = here.ask(
+            "heaviest",
+            name,
+            here.scope,
+            bridge.comparison,
+            bridge.before,
+            bridge.now,
+            int(bridge.parts[of].sum()),
+        )
+        parts.heading("Which incidents weigh most in it?")
+        parts.note(words.plain(reasons.heaviest(heaviest, kind)))
+        parts.incident_list(query.Incidents(heaviest.rows, heaviest.rows.height), "heaviest")
     parts.stand_out(here, name)
     parts.folded("Every part", figures.bridge_table(bridge, kind), partial(figures.bridge_rows, bridge, kind))
 parts.foot(here, (name,))
