@@ -102,7 +102,10 @@ def _choose(known: dict[str, list[str]], page: str) -> Choice:
     if "_url" not in state or (mine != state["_url"] and not (is_new_page and not mine)):
         choice, state["_unknown"] = filters.from_url(mine, known)
         _set_widgets(choice, known)
-    choice = _from_widgets(known)
+    elif is_new_page and "_choice" in state:
+        # A link that is clicked while its page is still being drawn takes the widgets' new values with it.
+        _set_widgets(state["_choice"], known)
+    choice = state["_choice"] = _from_widgets(known)
     url = filters.to_url(choice)
     if url != mine:
         for name in [name for name in mine if name not in url]:
