@@ -235,8 +235,8 @@ class Warehouse:
 
     @_about_itself
     def saved_views(self) -> pl.DataFrame:
-        """The views that the configuration names."""
-        return self.stored("saved_views")
+        """The views that the configuration names; none in what was published before there were any."""
+        return self.stored("saved_views") if "saved_views" in self.columns else pl.DataFrame()
 
     @property
     def first_day(self) -> date | None:
