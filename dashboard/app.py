@@ -17,7 +17,7 @@ if str(HERE.parent) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import branding, manners, parts, query, shell, timings  # noqa: E402
+from dashboard import branding, manners, parts, query, record, shell, takeaway, timings  # noqa: E402
 
 log = logging.getLogger("meantime.dashboard")
 manners.follow(shell.locale)
@@ -76,6 +76,7 @@ def main() -> None:
                 drawing.enter_context(st.spinner("Working it out"))
             if shell.begin(data, page.url_path or files[0].path.stem):
                 page.run()
+                takeaway.open_wanted(record.now())
     except query.NoWarehouse:
         log.exception("the published version cannot be read")
         timings.PAGES.add(name, "failed")

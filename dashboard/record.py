@@ -132,6 +132,8 @@ class Record:
     entries: list[Entry] = field(default_factory=list)
     stamp: Stamp = Stamp()
     has_failed: bool = False
+    wanted: Callable[[], None] | None = None
+    """What opens what its reader clicked to take away."""
     manner: Manner = HOUSE
     """How its reader writes numbers and days."""
     fold: str = ""

@@ -1,6 +1,6 @@
 """Taking it away: beside every picture and table the files that it can be had as, and above a page those of all of it.
 
-Nothing is made until it is asked for: a closed menu is one word, an open one asks for files only at a click.
+Nothing is made until it is asked for: beside a part stands one word, what it opens asks for files only at a click.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import manners, marked, record, rendering, sheets, statements, webpage
+from dashboard import manners, marked, record, rendering, sheets, statements, webpage, words
 from dashboard.record import Record, Taken
 
 LABEL = "Take away"
@@ -36,32 +36,25 @@ Make = Callable[[], bytes]
 
 
 def offer(part: Taken, caption: str = "") -> None:
-    """Set what a part can be taken away as, behind one word; with a caption, at the end of that."""
+    """Set one word below a part's caption: a click on it opens what the part can be taken away as."""
     page = record.now()
-    _offer(page, part, caption, f"take-{len(page.entries)}")
-
-
-@st.fragment
-def _offer(page: Record, part: Taken, caption: str, key: str) -> None:
     if caption:
-        with st.container(horizontal=True, gap="small"):
-            st.caption(caption)
-            _menu(page, part, key)
-    else:
-        with st.container(horizontal=True, horizontal_alignment="right"):
-            _menu(page, part, key)
-
-
-def _menu(page: Record, part: Taken, key: str) -> None:
+        st.caption(caption)
     asked = part.figure.asked if isinstance(part, record.Picture) else None
-    menu = st.popover(LABEL if asked is None else WITH_SQL, type="tertiary", key=key, on_change="rerun")
-    if menu.open:
-        with menu:
-            _buttons(files_of(page, part), part.title, page, key)
-            if isinstance(part, record.Picture) and not rendering.is_there():
-                st.caption(WITHOUT)
-            if asked is not None:
-                _questions(statements.together(part.title, page.stamp.shown, asked()), key)
+    key = f"take-{len(page.entries)}"
+    if st.button(LABEL if asked is None else WITH_SQL, type="tertiary", key=key):
+        page.wanted = partial(_part, page, part, key)
+
+
+@st.dialog("Take it away", width="medium")
+def _part(page: Record, part: Taken, key: str) -> None:
+    st.markdown(f"**{words.plain(part.title)}**")
+    _buttons(files_of(page, part), part.title, page, key)
+    if isinstance(part, record.Picture):
+        if not rendering.is_there():
+            st.caption(WITHOUT)
+        if part.figure.asked is not None:
+            _questions(statements.together(part.title, page.stamp.shown, part.figure.asked()), key)
 
 
 def _questions(asked: list[str], key: str) -> None:
@@ -75,18 +68,23 @@ def _questions(asked: list[str], key: str) -> None:
 
 
 def of_page(page: Record) -> None:
-    """Set what a page can be taken away as."""
-    _of_page(page)
+    """Set the words above a page that open what it can be taken away as."""
+    if st.button("Take this page away", type="tertiary", key="take-page"):
+        page.wanted = partial(_page, page)
 
 
-@st.fragment
-def _of_page(page: Record) -> None:
-    menu = st.popover("Take this page away", type="tertiary", key="take-page", on_change="rerun")
-    if menu.open:
-        with menu:
-            _buttons(_page_files(page), page.page, page, "take-page")
-            if not rendering.is_there():
-                st.caption(WITHOUT)
+def open_wanted(page: Record) -> None:
+    """Open what was clicked, when the page is drawn and knows what it shows."""
+    if page.wanted is not None:
+        wanted, page.wanted = page.wanted, None
+        wanted()
+
+
+@st.dialog("Take this page away")
+def _page(page: Record) -> None:
+    _buttons({ending: partial(make, page) for ending, make in makers().items()}, page.page, page, "take-page")
+    if not rendering.is_there():
+        st.caption(WITHOUT)
 
 
 def files_of(page: Record, part: Taken) -> dict[str, Make]:
@@ -98,10 +96,6 @@ def files_of(page: Record, part: Taken) -> dict[str, Make]:
     if isinstance(part, record.Picture) and rendering.is_there():
         files |= {to: partial(rendering.plate, part.figure, page, to) for to in ("png", "svg")}
     return files
-
-
-def _page_files(page: Record) -> dict[str, Make]:
-    return {ending: partial(make, page) for ending, make in makers().items()}
 
 
 def makers() -> dict[str, Callable[[Record], bytes]]:
@@ -135,16 +129,16 @@ def _subtitle(part: Taken) -> str:
 
 
 def _buttons(files: dict[str, Make], title: str, page: Record, key: str) -> None:
-    for ending, make in files.items():
-        st.download_button(
-            ending.upper(),
-            partial(_as_read, page, make),
-            file_name=f"{file_name(page, title)}.{ending}",
-            mime=MIMES[ending],
-            key=f"{key}-{ending}",
-            on_click="ignore",
-            width="stretch",
-        )
+    with st.container(horizontal=True):
+        for ending, make in files.items():
+            st.download_button(
+                ending.upper(),
+                partial(_as_read, page, make),
+                file_name=f"{file_name(page, title)}.{ending}",
+                mime=MIMES[ending],
+                key=f"{key}-{ending}",
+                on_click="ignore",
+            )
 
 
 def _as_read(page: Record, make: Make) -> bytes:

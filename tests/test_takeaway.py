@@ -397,8 +397,8 @@ def test_without_the_extra_what_it_draws_is_not_offered_and_a_sentence_says_how_
     assert list(takeaway.makers()) == ["xlsx"]
     monkeypatch.setenv("MEANTIME_DATA", str(sample))
     app = AppTest.from_file(str(APP), default_timeout=180)
-    app.session_state["take-page"] = True
     app.run()
+    app.button(key="take-page").click().run()
     assert takeaway.WITHOUT in [one.value for one in app.caption]
     assert [one.label for one in app.get("download_button")] == ["XLSX"]
     with pytest.raises(report.UsageError, match="the extra `report`"):
