@@ -363,6 +363,7 @@ def test_every_command_has_a_help_text_and_takes_the_common_options() -> None:
         "rebuild",
         "refresh",
         "rejects",
+        "report",
         "serve",
         "status",
     ]
