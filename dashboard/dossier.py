@@ -13,7 +13,7 @@ TRAITS = ("problem_id", "configuration_item", "service", "category")
 """What incidents have in common besides words of their titles."""
 LETTERS, WORDS = 500, 30
 """So much of a title is read, and so many words of it are looked for in others."""
-NEAR = 10_000
+NEAR = 5_000
 """So many incidents are compared at most: those that share a trait and were opened nearest."""
 LEAST_LIKE = 0.25
 """Of all that an incident could share with another, by weight, so much makes it one like it."""
