@@ -721,11 +721,14 @@ def freshness(here: View) -> None:
     note(words.plain(f"{fresh.said(known, failed & set(known), here.now)}."))
 
 
-def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> None:
-    """Set what the page stands on: period, zone, sources, data as of, what is left out, definitions."""
+def foot(here: View, names: Sequence[str], *, of_everything: bool = False, only: str = "") -> None:
+    """Set what the page stands on: period, zone, sources, data as of, what is left out, definitions.
+
+    With `only` it names what the page filters itself, beside what is chosen above it.
+    """
     known = f"data as of {words.moment(here.as_of)} · published version {here.warehouse.number}"
     span = "everything, whatever is chosen above" if of_everything else f"{here.span}, {filters.GRAINS[here.grain]}"
-    lines = [f"{span} · days and times in {here.zone} · {known}"]
+    lines = [" · ".join(filter(None, [only, span, f"days and times in {here.zone}", known]))]
     sources = here.warehouse.sources.iter_rows(named=True)
     lines.append(
         "Sources: "
@@ -740,7 +743,7 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
     if names:
         lines.append(_left_out(here, names[0]))
     _fit(here, [name for name in names if name in fitness.CLOCKS])
-    _stamp(here, lines, names, of_everything=of_everything)
+    _stamp(here, lines, names, of_everything=of_everything, only=only)
     with st.container(key="foot", gap="xxsmall"):
         for line in lines:
             st.caption(words.plain(line))
@@ -751,9 +754,10 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False) -> No
     here.origins.clear()
 
 
-def _stamp(here: View, lines: Sequence[str], names: Sequence[str], *, of_everything: bool) -> None:
+def _stamp(here: View, lines: Sequence[str], names: Sequence[str], *, of_everything: bool, only: str) -> None:
     """Keep what every file says of where its numbers come from."""
     shown = filters.in_words(here.choice, here.since, here.until, here.grain)
+    shown = f"{only} · {shown}" if only else shown
     record.now().stamp = record.Stamp(
         "everything, whatever is chosen" if of_everything else shown,
         here.zone,

@@ -323,6 +323,16 @@ def test_a_view_that_is_empty_names_the_filter_that_leaves_nothing(
     assert "No incidents match: without the days 1 Jan to 31 Jan 2019 there are" in said(app)
 
 
+def test_what_is_filtered_here_alone_is_said_on_the_page_and_in_every_file(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "explore", only=["opened_weekday:6", "opened_weekday:7"])
+    scope = Scope(date(2025, 10, 6), date(2025, 12, 28), (("opened_weekday", ("6", "7")),))
+    number = query.values(query.open_data(sample), ["mttr"], scope)
+    assert f"n {number['n'].item()}) in the 12 weeks to 28 Dec 2025, of weekday of opening Sat or Sun only" in lead(app)
+    assert app.session_state["_record"].stamp.shown.startswith("weekday of opening Sat or Sun · ")
+
+
 def test_last_quarter_is_the_last_that_is_over(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened(monkeypatch, sample, "explore", period=["quarter"], against=["before"])
     assert "1 Oct to 31 Dec 2025 · by week" in said(app)

@@ -47,4 +47,4 @@ elif not looked.table.is_empty():
     parts.folded("The numbers behind the picture", looked.table, looked.rows)
 picking.incidents(here, asked, explorer.scope)
 picking.saved(here, asked)
-parts.foot(here, (asked.kpi,))
+parts.foot(here, (asked.kpi,), only=exploring.in_words(asked))
