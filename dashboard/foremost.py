@@ -30,6 +30,17 @@ def sentence(here: View, names: Sequence[str]) -> str:
     return f"{said}."
 
 
+def signal(here: View, name: str) -> str:
+    """Say of one KPI that its last complete period is a signal, as a clause; empty where it is none.
+
+    The change on the period before may be within normal variation, and a week of it still be a signal.
+    """
+    watched = here.watched((name,)).get(name)
+    if watched is None or not watched.chart.verdict.is_signal:
+        return ""
+    return f"with a signal: {words.plain(judging.signal(watched))}"
+
+
 def _finding(here: View, name: str, watched: Watched | None) -> tuple[int, str] | None:
     """Say what is out of the ordinary in a KPI, and how much it matters: 0 the most; None where there is nothing."""
     reading = here.reading(name)

@@ -363,7 +363,7 @@ def _beside(here: View, name: str) -> list[str]:
     elif name == "mttr":
         said = {
             "of them without a person": found.auto_resolved,
-            "with their parent": found.with_parent,
+            "resolved with their parent left out": found.with_parent,
             "only closed": found.closed_without_resolving,
         }
     else:
@@ -806,7 +806,9 @@ def _joined(found: dict[str, int]) -> str:
 def _left_out(here: View, name: str) -> str:
     beside: query.Beside = here.ask("beside", name, here.scope)
     gone = [f"{words.number(n)} {reason}" for reason, n in beside.excluded.items()]
-    parts = [f"Left out: {words.listing(gone, most=4)}" if gone else "Nothing excluded"]
+    counted = here.kpi(name).counted_at.removesuffix("_at").removeprefix("first_")
+    by = "" if counted in ("opened", "day") else f" (by the day {counted}, else opened)"
+    parts = [f"Left out: {words.listing(gone, most=4)}{by}" if gone else "Nothing excluded"]
     if beside.with_parent:
         parts.append(f"{words.number(beside.with_parent)} resolved with their parent count in the volume only")
     if beside.closed_without_resolving:

@@ -531,7 +531,7 @@ def test_what_is_left_out_stands_beside_the_numbers(sample: Path, monkeypatch: p
     beside = [text for text in captions if text.startswith("n ")]
     assert [text.partition(" · ")[2] for text in beside if " · " in text and " Oct to " not in text] == [
         f"{sum(opened_.excluded.values())} excluded",
-        f"{resolved.auto_resolved} of them without a person · {resolved.with_parent} with their parent",
+        f"{resolved.auto_resolved} of them without a person · {resolved.with_parent} resolved with their parent left out",
         f"{resolved.first_contact_over_1_hour} over 1 h · {resolved.first_contact_over_24_hours} over 24 h",
     ]
 

@@ -10,7 +10,7 @@ here = view.here()
 sources, runs = here.warehouse.sources, here.ask("runs")
 rejects, issues = here.ask("rejects_by_reason"), here.ask("issues_by_rule")
 coverage = here.ask("coverage")
-incidents, rejected, kinds = sources["incidents"].sum(), rejects["n"].sum(), issues["rule"].n_unique()
+incidents, rejected, kinds = sources["incidents"].sum(), rejects["n"].sum(), issues.select("rule", "field").n_unique()
 
 parts.title("Data health")
 parts.lead(

@@ -35,9 +35,11 @@ else:
             "chosen above."
         )
     else:
+        excluded = 0 if search or only_open else sum(here.ask("beside", "incident_volume", here.scope).excluded.values())
         parts.lead(
             f"**{words.counted(found.total, 'incident')}** opened {here.in_span}{with_it}"
-            + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "."),
+            + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "")
+            + (f", {words.number(excluded)} of them left out of every KPI." if excluded else "" if only_open else "."),
             f"The newest {parts.LISTED} are listed." if found.total > parts.LISTED else "",
         )
     if found.total:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, view, words
+from dashboard import figures, foremost, parts, sentences, view, words
 
 NAME = "Volume"
 ORDER = 40
@@ -14,6 +14,7 @@ parts.lead(
     sentences.joined(
         f"{sentences.opened(opened)} {here.in_span}",
         sentences.compared(opened),
+        foremost.signal(here, "incident_volume"),
     ),
     sentences.when(here.reading("out_of_hours_rate"), "{} of them came out of hours."),
     f"{sentences.amount(resolved)} were resolved in these days.",
