@@ -50,7 +50,9 @@ def show(here: View, chosen: str) -> None:
     found: Incident | None = here.ask("incident", source, number)
     if found is None:
         parts.title("No such incident")
-        parts.nothing(f"There is no incident {number or chosen} from {source} in this version of the data.")
+        hint = "" if number else " A link names the source, too: incident=SOURCE/NUMBER."
+        whose = f"{number} from {source}" if number else chosen
+        parts.nothing(f"There is no incident {whose} in this version of the data.{hint}")
         return
     row = found.row
     parts.title(row["incident_id"])

@@ -234,7 +234,9 @@ def demo_folder() -> Path:
     "--as", "kind", required=True, metavar="KIND", help=f"Tool that it came from: {', '.join(sources.kinds())}."
 )
 @click.option("--name", help="Name of the source [default: KIND].")
-@click.option("--timezone", metavar="ZONE", help="Zone of stamps without an offset, such as Europe/Berlin.")
+@click.option(
+    "--timezone", metavar="ZONE", help="Zone of stamps without an offset, such as Europe/Berlin [default: UTC]."
+)
 @click.option("--as-of", metavar="T", help="Instant of the export [default: its greatest stamp].")
 @click.option("--map", "map_file", type=click.Path(path_type=Path), help="Mapping file of kind table.")
 @click.option("--date-format", help="day_first, month_first, iso, or a pattern such as %d.%m.%y.")

@@ -35,7 +35,8 @@ else:
             "chosen above."
         )
     else:
-        excluded = 0 if search or only_open else sum(here.ask("beside", "incident_volume", here.scope).excluded.values())
+        is_all = not search and not only_open
+        excluded = sum(here.ask("beside", "incident_volume", here.scope).excluded.values()) if is_all else 0
         parts.lead(
             f"**{words.counted(found.total, 'incident')}** opened {here.in_span}{with_it}"
             + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "")
