@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, marked, tones, words
+from dashboard import branding, charts, marked, tones, words
 from dashboard.charts import Figure, Palette
 from dashboard.record import Picture, Record, Table, Text, Tiles
 
@@ -271,6 +271,7 @@ def pdf(record: Record) -> bytes:
             for run in block["runs"]:
                 run["text"] = run["text"][:5000]
     page = {
+        "name": branding.worn().name,
         "title": marked.plain(record.title),
         "blocks": layout.blocks,
         "foot": foot(record),

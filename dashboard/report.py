@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from dashboard import filters, query, takeaway
+from dashboard import branding, filters, query, takeaway
 from dashboard.record import Record
 
 APP = Path(__file__).resolve().parent / "app.py"
@@ -76,6 +77,15 @@ def choice(
     for said in query.unmatched(warehouse, query.Scope(where=tuple(where))):
         raise UsageError(said)
     return url
+
+
+def wear(name: str | None, colours: Mapping[str, str]) -> None:
+    """Set a company's name and colours, as `meantime serve` does."""
+    from streamlit import config
+
+    os.environ["MEANTIME_BRAND"] = json.dumps({"name": name} if name else {})
+    for key, value in branding.options(colours).items():
+        config.set_option(key, value)
 
 
 class _Kept(logging.Handler):

@@ -602,8 +602,11 @@ def report(
                 f"page '{page}' is not one of {', '.join(reports.pages())}{nearest(page, reports.pages())}"
             )
         reports.maker_of(file)
-        if locale := _config(settings, required=False).locale:
-            os.environ["MEANTIME_LOCALE"] = locale
+        config = _config(settings, required=False)
+        _refuse_unreadable(settings, config)
+        if config.locale:
+            os.environ["MEANTIME_LOCALE"] = config.locale
+        reports.wear(config.brand.name, config.brand.colours)
         warehouse = query.open_data(settings.data)
         days = (since.date() if since else None, until.date() if until else None)
         url = reports.choice(warehouse, *days, grain, _alternatives(conditions))

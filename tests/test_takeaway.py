@@ -12,6 +12,7 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from datetime import date, timedelta
 from pathlib import Path
@@ -465,6 +466,24 @@ def test_the_command_says_in_a_sentence_what_is_wrong(
 
     monkeypatch.setattr(query, "changes", broken)
     streamlit.cache_data.clear()
+    capsys.readouterr()
     assert run(["report", "--data", str(sample), *out]) == 1
     assert capsys.readouterr().err.startswith("error: unexpected ZeroDivisionError; details are in ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_wears_what_the_configuration_says(sample: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "meantime.toml"
+    settings.write_text(
+        'timezone = "Europe/Berlin"\nlocale = "de-DE"\n[brand]\nname = "Acme <Desk>"\ncolour_light = "#7A1F5C"\n',
+        encoding="utf-8",
+    )
+    file = tmp_path / "report.html"
+    command = [sys.executable, "-m", "etl", "report", "--data", str(sample), "--config", str(settings)]
+    done = subprocess.run([*command, "--out", str(file)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = file.read_text(encoding="utf-8")
+    assert "<strong>Acme &lt;Desk&gt;</strong>" in text
+    assert "1.783" in html_text(text.encode())
+    assert "#7A1F5C" in text
+    assert "#1F5FAE" not in text
