@@ -648,7 +648,8 @@ def rejects(settings: Settings, *, source: str | None, limit: int, format_: str)
         settings.say("info", f"there are more than {limit:,} rows; --limit shows more")
         frame = frame.head(limit)
     if format_ == "table":
-        frame = frame.select("source", "file", "line", "incident_id", "reason")
+        # A line is a place, not an amount: without a separator, as an editor takes it.
+        frame = frame.select("source", "file", frame["line"].cast(str), "incident_id", "reason")
     _write_rows(frame.columns, frame.rows(), format_)
     return None
 
