@@ -3,7 +3,7 @@
 -- better:  higher
 -- counted: resolved_at
 -- statistic: rate
--- Share of the resolved incidents with a final verdict that met their resolution target.
+-- Share of the resolved incidents with a final verdict that met their resolution target. Those resolved with their parent do not count.
 
 -- What one incident adds: 1 or 0; null where it does not count.
 create or replace macro kpi.sla_met_rate_each(i) as
