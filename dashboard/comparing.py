@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import charts, numbers, reconciler, words
+from dashboard import charts, reconciler, tabulated, words
 from dashboard.charts import Figure
 from dashboard.reconciler import Gap, Verdict
 from dashboard.view import View, traced
@@ -64,7 +64,7 @@ def figure(here: View, measure: str, found: Sequence[Verdict], question: str) ->
         f"{words.number(most)}{sure}",
         charts.by_member(bars, _unit(measure), here.colours),
         f"{NAMES[measure]} by rule: {alt}.",
-        rows=partial(numbers.by_member, bars, "Rule", _unit(measure)),
+        rows=partial(tabulated.by_member, bars, "Rule", _unit(measure)),
     )
 
 

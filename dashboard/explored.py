@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from dashboard import charts, exploring, figures, filters, numbers, query, record, sentences, slices, words
+from dashboard import charts, exploring, figures, filters, query, record, sentences, slices, tabulated, words
 from dashboard.charts import Figure
 from dashboard.exploring import Asked, Mark
 from dashboard.periods import Comparison
@@ -192,7 +192,7 @@ class Explorer:
         rows = [Row({"Period": point.name}, _of(point), note=point.reason) for point in points]
         finding = figures.finding(self.kpi.title, points, self.kind)
         note = " · ".join(filter(None, [figure.subtitle, note]))
-        course = partial(numbers.over_time, series, self.kind)
+        course = partial(tabulated.over_time, series, self.kind)
         figure = figure._replace(subtitle=note, alt=finding, rows=course)
         return Looked("", figure, (), note, self._said(rows), course)
 
@@ -310,7 +310,7 @@ class Explorer:
             n = sum(point.n for line in lines for point in line.points if here.since <= point.until)
             note = "" if self.kpi.fact != "incidents" else f"n {words.number(n)}"
             alt = " ".join(figures.finding(f"{name}, {line.name}", line.points, self.kind) for line in lines)
-            course = partial(numbers.over_time, lines, self.kind)
+            course = partial(tabulated.over_time, lines, self.kind)
             panels.append(Panel(figure._replace(subtitle=note, alt=alt, rows=course), (first,)))
         shared = f"{here.span}, {filters.GRAINS[here.grain]} · one scale for all"
         if self.kpi.has_limits:
@@ -470,7 +470,7 @@ class Explorer:
             )
             alt = f"{names[0][first]}: {words.listing([self._told(bar) for bar in bars], most=9)}."
             n = sum(bar.n for bar in bars)
-            typed = partial(numbers.by_member, bars, exploring.DIMENSIONS[by[1]], self.unit)
+            typed = partial(tabulated.by_member, bars, exploring.DIMENSIONS[by[1]], self.unit)
             figure = Figure(names[0][first], f"n {words.number(n)}", chart, alt, rows=typed)
             panels.append(Panel(figure, (first,)))
         return tuple(panels)
@@ -569,7 +569,7 @@ class Explorer:
         columns: dict[str, Any] = {name: pl.Series(told, dtype=pl.String) for name, told in labels.items()}
 
         def add(title: str, values: list[float | None]) -> None:
-            columns[numbers.header(title, self.kind)] = pl.Series(values, dtype=pl.Float64)
+            columns[tabulated.header(title, self.kind)] = pl.Series(values, dtype=pl.Float64)
 
         add(self.kpi.title, [row.now.value for row in rows])
         if self.kpi.has_limits:
@@ -671,7 +671,7 @@ class Explorer:
         kind = pl.Float64 if self.kind == "hours" else pl.Int64
         low = pl.Series([one.low for _, one in rows], dtype=pl.Float64).cast(kind)
         high = pl.Series([one.high for _, one in rows], dtype=pl.Float64).cast(kind)
-        columns = {numbers.header("From", self.kind): low, numbers.header("To under", self.kind): high}
+        columns = {tabulated.header("From", self.kind): low, tabulated.header("To under", self.kind): high}
         return pl.DataFrame({**labels, **columns, "Incidents": [one.n for _, one in rows]})
 
     def _fullest(self, own: Sequence[charts.Bin], title: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import aims, charts, filters, numbers, query, reasons, sentences, why, words
+from dashboard import aims, charts, filters, query, reasons, sentences, tabulated, why, words
 from dashboard.charts import Figure
 from dashboard.view import View, traced
 
@@ -84,7 +84,7 @@ def develop(
         subtitle += f" · shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}"
     if kind != "count" and any(point.value is not None and point.n < query.FEW for point in series[0].points):
         subtitle += " · grey: n under 5"
-    return Figure(question, subtitle, chart, said, rows=partial(numbers.over_time, series, kind))
+    return Figure(question, subtitle, chart, said, rows=partial(tabulated.over_time, series, kind))
 
 
 def _unsettled(here: View, name: str, ns: Sequence[int]) -> str:
@@ -138,7 +138,9 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
         f"n {words.number(sum(number.n for _, number in members))} · {here.span}{more}{sure}{few}",
         chart,
         f"{whole.title} by {filters.COLUMNS[column].lower()}: {said}.",
-        rows=partial(numbers.by_member, charts.ranked(found, len(found))[0], filters.COLUMNS[column], unit(here, name)),
+        rows=partial(
+            tabulated.by_member, charts.ranked(found, len(found))[0], filters.COLUMNS[column], unit(here, name)
+        ),
     )
 
 
@@ -235,7 +237,7 @@ def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
         rows=lambda: pl.DataFrame(
             {
                 "Part": [fall.name for fall in falls],
-                numbers.header("Adds", kind): [fall.size for fall in falls],
+                tabulated.header("Adds", kind): [fall.size for fall in falls],
                 "Why": [fall.reason for fall in falls],
             }
         ),
@@ -266,16 +268,16 @@ def bridge_rows(bridge: why.Bridge, kind: str) -> pl.DataFrame:
     """Lay out every part of a change as numbers."""
     parts = bridge.parts
     named = {
-        "value_before": numbers.header("Before", kind),
-        "value_now": numbers.header("Now", kind),
+        "value_before": tabulated.header("Before", kind),
+        "value_now": tabulated.header("Now", kind),
         "n_before": "n before",
         "n_now": "n now",
         "share_before": "Share of the volume before (share)",
         "share_now": "Share of the volume now (share)",
-        "calendar": numbers.header("By the number of days", kind),
-        "rate": numbers.header(f"By its own {reasons.own(kind)}", kind),
-        "mix": numbers.header("By another share", kind),
-        "part": numbers.header("Adds", kind),
+        "calendar": tabulated.header("By the number of days", kind),
+        "rate": tabulated.header(f"By its own {reasons.own(kind)}", kind),
+        "mix": tabulated.header("By another share", kind),
+        "part": tabulated.header("Adds", kind),
     }
     member = pl.col("member").map_elements(lambda one: reasons.member(bridge.by, one), pl.String, skip_nulls=False)
     return parts.select(
@@ -303,7 +305,7 @@ def movers(here: View, question: str, name: str, bridges: Mapping[str, why.Bridg
         "the parts of one column add up to the whole",
         charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
         f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
-        rows=partial(numbers.by_member, bars, "Part", charts.Unit(kind, "adds to the change")),
+        rows=partial(tabulated.by_member, bars, "Part", charts.Unit(kind, "adds to the change")),
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import charts, limits, numbers, periods, words
+from dashboard import charts, limits, periods, tabulated, words
 from dashboard.control import DAY, Watched
 from dashboard.insights import signals
 from dashboard.limits import Judged
@@ -166,10 +166,10 @@ def _laid_out(drawn: Sequence[Judged], unit: charts.Unit) -> pl.DataFrame:
         "Period": [row.point.name for row in drawn],
         "From": [row.point.since for row in drawn],
         "To": [row.point.until for row in drawn],
-        numbers.header(title, unit.kind): [row.point.value for row in drawn],
-        numbers.header("Centre line", unit.kind): [row.centre for row in drawn],
-        numbers.header("Lower limit", unit.kind): [row.low for row in drawn],
-        numbers.header("Upper limit", unit.kind): [row.high for row in drawn],
+        tabulated.header(title, unit.kind): [row.point.value for row in drawn],
+        tabulated.header("Centre line", unit.kind): [row.centre for row in drawn],
+        tabulated.header("Lower limit", unit.kind): [row.low for row in drawn],
+        tabulated.header("Upper limit", unit.kind): [row.high for row in drawn],
         "n": [row.point.n for row in drawn],
         "Signal": [row.signal or row.point.flag or None for row in drawn],
     }

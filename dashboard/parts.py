@@ -19,7 +19,6 @@ from dashboard import (
     fitness,
     judging,
     manners,
-    numbers,
     periods,
     printing,
     query,
@@ -27,6 +26,7 @@ from dashboard import (
     record,
     relaxed,
     sentences,
+    tabulated,
     takeaway,
     tones,
     why,
@@ -292,7 +292,7 @@ def tiles(here: View, names: Sequence[str], key: str) -> None:
                 reading = here.reading(name)
                 readings.append(reading)
                 drawn.append(_tile(here, name, reading, watched.get(name)))
-    part = record.Tiles("Key figures", tuple(drawn), partial(numbers.of_readings, readings))
+    part = record.Tiles("Key figures", tuple(drawn), partial(tabulated.of_readings, readings))
     record.note(part)
     takeaway.offer(part)
     reasons = {reading.reason for reading in readings}
@@ -458,7 +458,7 @@ def behind_picture(here: View, names: Sequence[str]) -> None:
         table(
             pl.DataFrame(rows, infer_schema_length=None),
             "The numbers behind the picture",
-            rows=lambda: numbers.courses([(*kinds[name], points) for name, points in courses.items()]),
+            rows=lambda: tabulated.courses([(*kinds[name], points) for name, points in courses.items()]),
         )
 
 
@@ -514,7 +514,7 @@ def table(
     if frame.is_empty():
         nothing(otherwise)
         return
-    part = record.Table(alt, frame, rows or partial(numbers.with_units, frame, units or {}), units or {})
+    part = record.Table(alt, frame, rows or partial(tabulated.with_units, frame, units or {}), units or {})
     record.note(part)
     stamps = {
         name: st.column_config.DatetimeColumn(format=stamp_format())
@@ -570,7 +570,7 @@ def incident_list(found: query.Incidents, key: str) -> None:
         for name, said in _SAID.items()
         if name in shown
     )
-    part = record.Table("Incidents", listed.rename(LIST_COLUMNS, strict=False), partial(numbers.incidents, listed))
+    part = record.Table("Incidents", listed.rename(LIST_COLUMNS, strict=False), partial(tabulated.incidents, listed))
     record.note(part)
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(

@@ -25,7 +25,7 @@ import streamlit
 from polars.testing import assert_frame_equal
 from streamlit.testing.v1 import AppTest
 
-from dashboard import marked, numbers, plate, press, query, record, rendering, report, sheets, takeaway
+from dashboard import marked, plate, press, query, record, rendering, report, sheets, tabulated, takeaway
 from dashboard.record import Record
 from etl import config, refresh
 from etl.config import Source
@@ -107,7 +107,7 @@ def pages(sample: Path) -> dict[str, Record]:
         return {page: drawn(patched, sample, page) for page in PAGES}
 
 
-@pytest.mark.parametrize("module", [marked, numbers, sheets], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [marked, tabulated, sheets], ids=lambda module: module.__name__)
 def test_what_the_docstrings_say_is_so(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
