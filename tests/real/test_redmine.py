@@ -106,12 +106,12 @@ ZONES = {
 NOT_TOLD = {
     *("url", "opened_priority", "first_assignment_group", "is_auto_resolved", "reassignment_count", "reopen_count"),
     *("assigned_at", "acknowledged_at", "acknowledged_on", "acknowledgement_basis", "first_contact_resolved"),
-    *("first_resolved_at", "first_resolved_on", "seconds_to_assign", "hours_to_assign"),
+    *("first_resolved_at", "first_resolved_on", "last_resolved_at", "seconds_to_assign", "hours_to_assign"),
     *("seconds_to_acknowledge", "hours_to_acknowledge", "seconds_to_resolve", "hours_to_resolve"),
     *("seconds_to_first_resolution", "hours_to_first_resolution", "seconds_on_hold", "hours_on_hold"),
 }
 """What only journals tell, and the address."""
-OTHERWISE = {"resolved_at", "resolved_on", "resolution_basis", "first_contact_basis", "attributes"}
+OTHERWISE = {"resolved_at", "resolved_on", "resolution_basis", "first_contact_basis", "last_event_at", "attributes"}
 """What an export knows from closing alone, the words that say so, and what is left over, which it calls otherwise."""
 
 

@@ -128,10 +128,18 @@ def test_every_export_says_what_the_pull_says(shared: Path, pulled: Path, export
     assert found.incidents == 198
     assert found.unknown == NOT_TOLD
     first = ("first_resolved_at", "first_resolved_on", "seconds_to_first_resolution", "hours_to_first_resolution")
-    assert found.partly == {*first, "seconds_to_resolve", "hours_to_resolve"}
+    assert found.partly == {*first, "last_resolved_at", "seconds_to_resolve", "hours_to_resolve"}
     other = found.other
     assert other.keys() == {
-        *(*first, "resolved_at", "resolved_on", "resolution_basis", "first_contact_basis", "attributes")
+        *(
+            *first,
+            "resolved_at",
+            "resolved_on",
+            "resolution_basis",
+            "first_contact_basis",
+            "last_event_at",
+            "attributes",
+        )
     }
     assert {id_ for column in ("resolved_at", "resolved_on") for id_ in other[column]} <= closed
     assert {id_ for column in first for id_ in other[column]} <= last
