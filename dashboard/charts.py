@@ -1161,19 +1161,7 @@ def matrix(
         color=alt.Color(
             "v:Q",
             scale=alt.Scale(range=[colours.panel, colours.accent], domain=[0, top], interpolate="rgb"),
-            legend=alt.Legend(
-                title=title,
-                orient="top",
-                direction="horizontal",
-                gradientLength=140,
-                gradientThickness=8,
-                titleFontWeight="normal",
-                titleColor=colours.muted,
-                labelColor=colours.muted,
-                tickCount=3,
-                titleLimit=300,
-                format="~%" if unit.kind == "share" else ",~r",
-            ),
+            legend=_shade(title, "~%" if unit.kind == "share" else ",~r", colours),
         ),
     )
     over = base.mark_rect(opacity=0).encode(
@@ -1196,6 +1184,23 @@ def matrix(
         layers.append(text.encode(text=alt.Text("label:N"), color=alt.Color("ink:N", scale=None)))
     layers.append(over.add_params(picking("row_key", "column_key")))
     return dressed(alt.layer(*layers), colours, max(140, 28 * len(rows) + (70 if is_wide else 120)))
+
+
+def _shade(title: str, form: str, colours: Palette) -> alt.Legend:
+    """Say what a shade means, in one row above the picture."""
+    return alt.Legend(
+        title=title,
+        orient="top",
+        direction="horizontal",
+        gradientLength=140,
+        gradientThickness=8,
+        titleFontWeight="normal",
+        titleColor=colours.muted,
+        labelColor=colours.muted,
+        tickCount=3,
+        titleLimit=300,
+        format=form,
+    )
 
 
 def _ink_on(one: Field, settled: Sequence[float], unit: Unit, colours: Palette) -> str:
@@ -1244,18 +1249,7 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
                     domain=[0, max(counts.values(), default=1)],
                     interpolate="rgb",
                 ),
-                legend=alt.Legend(
-                    title="opened in that hour",
-                    orient="top",
-                    direction="horizontal",
-                    gradientLength=140,
-                    gradientThickness=8,
-                    titleFontWeight="normal",
-                    titleColor=colours.muted,
-                    labelColor=colours.muted,
-                    tickCount=3,
-                    format=",~r",
-                ),
+                legend=_shade("opened in that hour", ",~r", colours),
             ),
             tooltip=[alt.Tooltip("when:N", title="Hour"), alt.Tooltip("v:Q", title="Opened", format=",")],
         )

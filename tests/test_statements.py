@@ -18,21 +18,12 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import query, statements
 from dashboard.record import Picture, Record
-from etl import config, refresh
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "dashboard" / "app.py"
 PAGES = sorted(path.stem for path in (APP.parent / "app_pages").glob("[a-z]*.py"))
 WITHOUT = ("ask_the_data", "data_health", "definitions", "incidents")
 """Pages that draw no picture at first."""
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the sample exports."""
-    data = tmp_path_factory.mktemp("sample")
-    refresh.refresh(data, config.read(ROOT / "data" / "sample" / "meantime.toml"))
-    return data
 
 
 @pytest.fixture(scope="module")

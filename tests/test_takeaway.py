@@ -27,7 +27,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import marked, plate, press, query, record, rendering, report, sheets, tabulated, takeaway
 from dashboard.record import Record
-from etl import config, refresh
+from etl import refresh
 from etl.config import Source
 from etl.sources import Options
 
@@ -49,14 +49,6 @@ TITLES = [
     "mail is down 🔥📨",
     "a, =1+1; =2+2",
 ]
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the sample exports."""
-    data = tmp_path_factory.mktemp("sample")
-    refresh.refresh(data, config.read(ROOT / "data" / "sample" / "meantime.toml"))
-    return data
 
 
 @pytest.fixture(scope="module")
