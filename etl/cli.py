@@ -136,6 +136,15 @@ def _told(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     return keep
 
 
+only_those = click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only these; the same column again is an alternative, another column must hold, too. COLUMN= means unknown.",
+)
+
+
 def everywhere(command: Command) -> Command:
     """Add the options that may stand before and after a command's name."""
     for option in (
@@ -505,13 +514,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--grain", metavar="GRAIN", help="One row per day, week, month, quarter or year.")
 @click.option("--since", type=DAY, metavar="D", help="First day, in the reporting zone.")
 @click.option("--until", type=DAY, metavar="D", help="Last day, included.")
-@click.option(
-    "--where",
-    "conditions",
-    multiple=True,
-    metavar="COLUMN=VALUE",
-    help="Only these; the same column again is an alternative, another column must hold, too. COLUMN= means unknown.",
-)
+@only_those
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True)
 @everywhere
 @click.pass_obj
@@ -569,13 +572,7 @@ def _alternatives(conditions: Sequence[str], option: str = "--where") -> tuple[t
 @click.option("--since", type=DAY, metavar="D", help="First day, in the reporting zone.")
 @click.option("--until", type=DAY, metavar="D", help="Last day, included.")
 @click.option("--grain", metavar="GRAIN", help="By day, week, month, quarter or year.")
-@click.option(
-    "--where",
-    "conditions",
-    multiple=True,
-    metavar="COLUMN=VALUE",
-    help="Only these; the same column again is an alternative, another column must hold, too. COLUMN= means unknown.",
-)
+@only_those
 @click.option(
     "--with", "others", multiple=True, metavar="NAME=VALUE", help="Anything else that the page's URL may say."
 )
