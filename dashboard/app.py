@@ -17,7 +17,8 @@ if str(HERE.parent) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import branding, manners, parts, query, record, shell, takeaway, timings  # noqa: E402
+from dashboard import branding, manners, query, record, shell, takeaway, timings  # noqa: E402
+from dashboard.parts import no_page, style  # noqa: E402
 
 log = logging.getLogger("meantime.dashboard")
 manners.follow(shell.locale)
@@ -57,7 +58,7 @@ def main() -> None:
     st.set_page_config(page_title=worn.name, layout="wide", initial_sidebar_state="collapsed")
     if worn.logo:
         st.logo(worn.logo, size="large")
-    parts.style()
+    style.style()
     files = discover()
     page = st.navigation(
         [
@@ -80,12 +81,12 @@ def main() -> None:
     except query.NoWarehouse:
         log.exception("the published version cannot be read")
         timings.PAGES.add(name, "failed")
-        parts.unreadable()
+        no_page.unreadable()
     except Exception:
         # What a reader needs is below; what an engineer needs is in the log.
         log.exception("page %s could not be drawn", page.title)
         timings.PAGES.add(name, "failed")
-        parts.failed(page.title)
+        no_page.failed(page.title)
     else:
         timings.PAGES.add(name, "drawn")
 

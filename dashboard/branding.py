@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dashboard import charts, tones
+from dashboard import tones
+from dashboard.charts.palette import DARK, LIGHT
 
-THEMES = {"light": charts.LIGHT, "dark": charts.DARK}
+THEMES = {"light": LIGHT, "dark": DARK}
 SERIES = 5
 SHARES_OF_INK = (0.0, 0.3, 0.6, 0.15, 0.45, 0.75)
 """Where our own colours are too near to a company's, darker or lighter ones of them take their places."""

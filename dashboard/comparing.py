@@ -7,8 +7,11 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import charts, reconciler, tabulated, words
-from dashboard.charts import Figure
+from dashboard import reconciler, tabulated, words
+from dashboard.charts import ranking
+from dashboard.charts.plot import Figure
+from dashboard.charts.ranking import Bar
+from dashboard.charts.scales import Unit
 from dashboard.reconciler import Gap, Verdict
 from dashboard.view import View, traced
 
@@ -19,11 +22,11 @@ def _say(value: float, measure: str) -> str:
     return words.value(value, reconciler.MEASURES[measure])
 
 
-def _unit(measure: str) -> charts.Unit:
-    return charts.Unit(reconciler.MEASURES[measure], NAMES[measure].lower())
+def _unit(measure: str) -> Unit:
+    return Unit(reconciler.MEASURES[measure], NAMES[measure].lower())
 
 
-def _limits(one: Verdict | charts.Bar, measure: str) -> str:
+def _limits(one: Verdict | Bar, measure: str) -> str:
     return _unit(measure).between(one.value or 0.0, one.low, one.high)
 
 
@@ -49,7 +52,7 @@ def said(here: View, measure: str, found: Sequence[Verdict]) -> str:
 @traced
 def figure(here: View, measure: str, found: Sequence[Verdict], question: str) -> Figure | None:
     """Draw the value under each rule, Meantime's first."""
-    bars = [charts.Bar(one.rule.title, one.value, one.n, one.low, one.high) for one in found if one.value is not None]
+    bars = [Bar(one.rule.title, one.value, one.n, one.low, one.high) for one in found if one.value is not None]
     if not bars:
         return None
     kind = reconciler.MEASURES[measure]
@@ -62,7 +65,7 @@ def figure(here: View, measure: str, found: Sequence[Verdict], question: str) ->
         question,
         f"{what} · the same incidents, opened {here.in_span}; each rule counts those that it can, at most "
         f"{words.number(most)}{sure}",
-        charts.by_member(bars, _unit(measure), here.colours),
+        ranking.by_member(bars, _unit(measure), here.colours),
         f"{NAMES[measure]} by rule: {alt}.",
         rows=partial(tabulated.by_member, bars, "Rule", _unit(measure)),
     )

@@ -9,8 +9,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from dashboard import charts, fitness, tones, words
-from dashboard.charts import Figure, Palette
+from dashboard import fitness, tones, words
+from dashboard.charts import plot
+from dashboard.charts.palette import Palette
+from dashboard.charts.plot import Figure
+from dashboard.charts.scales import Unit
 from dashboard.fitness import Finding, Grade, Pair
 from dashboard.query import Kpi, Number
 from dashboard.view import View, traced
@@ -85,7 +88,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         "source:N",
         axis=alt.Axis(title=None, orient="top", labelAngle=0, labelColor=colours.ink, domain=False, ticks=False),
     )
-    base: Any = alt.Chart(charts.data(rows)).encode(
+    base: Any = alt.Chart(plot.data(rows)).encode(
         x=x,
         y=y,
         tooltip=[
@@ -99,15 +102,15 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
     fields = base.mark_rect(stroke=colours.paper, strokeWidth=3).encode(color=alt.Color("tint:N", scale=None))
     strong = _tints(colours)["poor"]
     reads = max((colours.ink, colours.paper), key=lambda one: tones.contrast(one, strong))
-    dark = alt.ColorValue(colours.ink, condition=charts.when("datum.grade === 'poor'", reads))
-    text = base.mark_text(font=charts.FONT, fontSize=12).encode(text=alt.Text("grade:N"), color=dark)
+    dark = alt.ColorValue(colours.ink, condition=plot.when("datum.grade === 'poor'", reads))
+    text = base.mark_text(font=plot.FONT, fontSize=12).encode(text=alt.Text("grade:N"), color=dark)
     counts = {grade: sum(one.grade == grade for one in grades) for grade in fitness.GRADES}
     alt_text = words.listing([f"{words.number(n)} {grade}" for grade, n in counts.items() if n], most=4)
     return Figure(
         question,
         f"fair from {words.share(fitness.FAIR)}, poor from {words.share(fitness.POOR)} of missing or doubtful rows; over all "
         "that a source has",
-        charts.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
+        plot.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
         f"Grades of {len(grades)} pairs of KPI and source: {alt_text}.",
         rows=partial(graded, here.warehouse.kpis, grades),
     )
@@ -117,7 +120,7 @@ def table(here: View, grades: Sequence[Grade], pairs: Mapping[tuple[str, str], P
     """Give each KPI with and without the doubtful rows."""
 
     def say(one: Grade, number: Number, title: str) -> dict[str, Any]:
-        unit = charts.Unit(here.kind(one.kpi), title)
+        unit = Unit(here.kind(one.kpi), title)
         value = "" if number.value is None else unit.say(number.value)
         limits = "" if number.value is None else unit.between(number.value, number.low, number.high)
         return {title: value, f"{title}, 95 %": limits, f"{title}, n": number.n}

@@ -7,12 +7,15 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from dashboard import charts, words
+from dashboard import words
+from dashboard.charts import plot, ranking
+from dashboard.charts.palette import Palette
+from dashboard.charts.plot import Figure
 
 MOST_POINTS = 2_000
 
 
-def picture(answer: pl.DataFrame, colours: charts.Palette) -> charts.Figure | None:
+def picture(answer: pl.DataFrame, colours: Palette) -> Figure | None:
     """Draw the first column of numbers over the first of stamps, or for each member of the first of words."""
     measure = next((name for name, kind in answer.schema.items() if kind.is_numeric()), None)
     if measure is None:
@@ -31,7 +34,7 @@ def picture(answer: pl.DataFrame, colours: charts.Palette) -> charts.Figure | No
     return None
 
 
-def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palette) -> charts.Figure:
+def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> Figure:
     told = [
         {
             "at": at.isoformat(),
@@ -45,7 +48,7 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palet
     domain = [told[0]["at"], told[-1]["at"]]
     values = [*rows["v"], 0.0]
     line = (
-        alt.Chart(charts.data(told))
+        alt.Chart(plot.data(told))
         .mark_line(color=colours.accent, point=alt.OverlayMarkDef(color=colours.accent, size=28))
         .encode(
             x=alt.X("at:T", title=None, scale=alt.Scale(domain=domain)),
@@ -54,22 +57,22 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palet
         )
     )
     first, last = told[0], told[-1]
-    return charts.Figure(
+    return Figure(
         f"{measure} over {key}",
         words.counted(rows.height, "row"),
-        charts.dressed(alt.layer(line), colours),
+        plot.dressed(alt.layer(line), colours),
         f"{measure} from {first['label']} at {first['when']} to {last['label']} at {last['when']}",
         rows=lambda: rows.rename({"at": key, "v": measure}),
     )
 
 
-def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palette) -> charts.Figure:
-    shown = rows.sort("v", descending=True, maintain_order=True).head(charts.MOST_BARS)
+def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> Figure:
+    shown = rows.sort("v", descending=True, maintain_order=True).head(ranking.MOST_BARS)
     told = [
         {"name": "none" if name is None else name, "v": value, "label": words.number(value)}
         for name, value in shown.iter_rows()
     ]
-    base = alt.Chart(charts.data(told)).encode(
+    base = alt.Chart(plot.data(told)).encode(
         y=alt.Y(
             "name:N",
             sort=[row["name"] for row in told],
@@ -82,10 +85,10 @@ def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: charts.Palette
     labels = base.mark_text(color=colours.ink, align="left", dx=6, fontSize=12).encode(text=alt.Text("label:N"))
     more = rows.height - shown.height
     most = told[0]
-    return charts.Figure(
+    return Figure(
         f"{measure} by {key}",
         words.counted(rows.height, "row") + (f", the greatest {shown.height} of them" if more else ""),
-        charts.dressed(alt.layer(bars, labels), colours, max(90, 27 * len(told) + 30)),
+        plot.dressed(alt.layer(bars, labels), colours, max(90, 27 * len(told) + 30)),
         f"{measure} is greatest for {most['name']}: {most['label']}",
         rows=lambda: rows.rename({"at": key, "v": measure}),
     )

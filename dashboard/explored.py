@@ -9,8 +9,13 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from dashboard import charts, exploring, figures, filters, query, record, sentences, slices, tabulated, words
-from dashboard.charts import Figure
+from dashboard import exploring, figures, filters, query, record, sentences, slices, tabulated, words
+from dashboard.charts import distributions, heat, plot, ranking, timeline, trends
+from dashboard.charts.distributions import Bin, Reach
+from dashboard.charts.heat import Field
+from dashboard.charts.plot import Figure
+from dashboard.charts.ranking import Bar
+from dashboard.charts.timeline import Point, Series
 from dashboard.exploring import Asked, Mark
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Members, Number, Scope
@@ -161,9 +166,9 @@ class Explorer:
 
     # Over time
 
-    def _points(self, found: Sequence[query.Point]) -> tuple[charts.Point, ...]:
+    def _points(self, found: Sequence[query.Point]) -> tuple[Point, ...]:
         return tuple(
-            charts.Point(
+            Point(
                 one.bucket.since,
                 one.bucket.until,
                 one.value,
@@ -181,11 +186,11 @@ class Explorer:
         here, name = self.here, self.kpi.name
         shown = self.scope.within(here.since, here.shown_until)
         points = self._points(here.ask("trend", (name,), shown, here.grain, (name,))[name])
-        series = [charts.Series("this slice" if self.other else "now" if self.days else self.kpi.title, points)]
+        series = [Series("this slice" if self.other else "now" if self.days else self.kpi.title, points)]
         note = ""
         if self.against:
             earlier, note = self._set_against(points)
-            series += [charts.Series(self.against, earlier)] if earlier else []
+            series += [Series(self.against, earlier)] if earlier else []
         figure = self._drawn(series, "", click=True)
         if figure is None:
             return self._nothing()
@@ -196,7 +201,7 @@ class Explorer:
         figure = figure._replace(subtitle=note, alt=finding, rows=course)
         return Looked("", figure, (), note, self._said(rows), course)
 
-    def _set_against(self, points: tuple[charts.Point, ...]) -> tuple[tuple[charts.Point, ...], str]:
+    def _set_against(self, points: tuple[Point, ...]) -> tuple[tuple[Point, ...], str]:
         """Give the course of what it is set against, period by period under the ones that are shown."""
         here, name = self.here, self.kpi.name
         if self.other is not None:
@@ -214,12 +219,12 @@ class Explorer:
 
     def _drawn(
         self,
-        series: Sequence[charts.Series],
+        series: Sequence[Series],
         title: str,
         *,
         click: bool,
-        height: int = charts.HEIGHT,
-        beside: Sequence[charts.Point] = (),
+        height: int = plot.HEIGHT,
+        beside: Sequence[Point] = (),
     ) -> Figure | None:
         here = self.here
         series = [line for line in series if any(point.value is not None for point in line.points)]
@@ -232,8 +237,8 @@ class Explorer:
         }
         free = [tint for tint in here.colours.series if tint not in tints.values()]
         tints |= dict(zip((line.name for line in series if line.name not in tints), free, strict=False))
-        is_bars = self.kind == "count" and len(series) == 1 and height == charts.HEIGHT
-        chart = charts.trend(
+        is_bars = self.kind == "count" and len(series) == 1 and height == plot.HEIGHT
+        chart = trends.trend(
             series,
             self.unit,
             here.colours,
@@ -242,7 +247,7 @@ class Explorer:
             height=height,
             click=click,
             bars=is_bars,
-            notes=() if self.asked.only or height != charts.HEIGHT else here.notes,
+            notes=() if self.asked.only or height != plot.HEIGHT else here.notes,
             goals=(),
             beside=beside,
         )
@@ -251,9 +256,9 @@ class Explorer:
         parts = [] if self.kpi.fact != "incidents" else [f"n {words.number(sum(point.n for point in over))}"]
         parts.append(f"{here.span}, {filters.GRAINS[here.grain]}")
         if not is_bars and self.kpi.has_limits:
-            is_band = len(series) <= charts.MOST_BANDS
+            is_band = len(series) <= trends.MOST_BANDS
             parts.append("band: 95 % interval" if is_band else "95 % interval and n at the pointer")
-        if shaded := charts.flagged(first):
+        if shaded := timeline.flagged(first):
             parts.append(f"shaded: {words.listing(list(dict.fromkeys(shaded)), most=4)}")
         if self.kpi.settles and any(0 < point.n < query.SETTLED for point in first if not point.flag):
             parts.append(f"a mean of under {query.SETTLED} is not settled")
@@ -282,11 +287,11 @@ class Explorer:
             for point in self._points(points)
         ]
         table, typed = self._said(rows), partial(self._typed, rows)
-        by_first: dict[str | None, list[charts.Series]] = {}
+        by_first: dict[str | None, list[Series]] = {}
         keys = self._in_order(by, list(found.points))
         for key in keys:
             name = names[len(by) - 1][key[-1]]
-            by_first.setdefault(key[0], []).append(charts.Series(name, self._points(found.points[key])))
+            by_first.setdefault(key[0], []).append(Series(name, self._points(found.points[key])))
         said = self._told_together(by, found.rest)
         if self.against:
             said = " · ".join(filter(None, [said, "ranked bars and the table set each against " + self.against]))
@@ -314,7 +319,7 @@ class Explorer:
             panels.append(Panel(figure._replace(subtitle=note, alt=alt, rows=course), (first,)))
         shared = f"{here.span}, {filters.GRAINS[here.grain]} · one scale for all"
         if self.kpi.has_limits:
-            is_band = max(len(lines) for lines in by_first.values()) <= charts.MOST_BANDS
+            is_band = max(len(lines) for lines in by_first.values()) <= trends.MOST_BANDS
             shared += " · band: 95 % interval" if is_band else " · 95 % interval and n at the pointer"
         return Looked("", None, tuple(panels), " · ".join(filter(None, [shared, said])), table, typed)
 
@@ -421,12 +426,10 @@ class Explorer:
             ),
         )
 
-    def _bar(self, cell: Cell, name: str) -> charts.Bar:
+    def _bar(self, cell: Cell, name: str) -> Bar:
         key = filters.NONE if cell.members[-1] is None else str(cell.members[-1])
         now, before = cell.now, cell.before
-        return charts.Bar(
-            name, now.value or 0.0, now.n, now.low, now.high, key, before.value if before is not None else None
-        )
+        return Bar(name, now.value or 0.0, now.n, now.low, now.high, key, before.value if before is not None else None)
 
     def _bars(
         self, by: tuple[str, ...], cells: Sequence[Cell], names: Sequence[dict[str | None, str]], note: str
@@ -434,7 +437,7 @@ class Explorer:
         bars = [self._bar(cell, names[0][cell.members[0]]) for cell in self._ranked(by[0], cells)]
         is_set_against = any(cell.before is not None for cell in cells)
         whole = self.reading().value if self.kind not in ("count",) else None
-        chart = charts.by_member(
+        chart = ranking.by_member(
             bars,
             self.unit,
             self.here.colours,
@@ -445,7 +448,7 @@ class Explorer:
         told = words.listing([self._told(bar) for bar in bars], most=14)
         return Figure(self.question, note, chart, f"{self.kpi.title}: {told}.")
 
-    def _told(self, bar: charts.Bar) -> str:
+    def _told(self, bar: Bar) -> str:
         limits = self.unit.between(bar.value, bar.low, bar.high)
         return f"{bar.name} {self.unit.say(bar.value)} ({f'{limits}, ' if limits else ''}n {words.number(bar.n)})"
 
@@ -460,7 +463,7 @@ class Explorer:
         panels = []
         for first, own in grouped.items():
             bars = [self._bar(cell, names[1][cell.members[1]]) for cell in self._ranked(by[1], own)]
-            chart = charts.by_member(
+            chart = ranking.by_member(
                 bars,
                 self.unit,
                 self.here.colours,
@@ -486,7 +489,7 @@ class Explorer:
             self._shown(by[place], [cell.members[place] for cell in cells], names[place]) for place in (0, 1)
         )
         fields = [
-            charts.Field(
+            Field(
                 names[0][cell.members[0]],
                 names[1][cell.members[1]],
                 cell.now.value,
@@ -499,7 +502,7 @@ class Explorer:
             for cell in cells
         ]
         is_set_against = any(cell.before is not None for cell in cells)
-        chart = charts.matrix(
+        chart = heat.matrix(
             fields, rows, columns, self.unit, self.here.colours, against=self.against if is_set_against else ""
         )
         finding = self._finding(by, cells, names) or f"{len(fields)} fields."
@@ -624,18 +627,20 @@ class Explorer:
         shared = " · ".join(filter(None, [f"n {words.number(total)}", here.span, scale, note, said]))
         if not by:
             own = bins[()]
-            chart = charts.distribution(
+            chart = distributions.distribution(
                 own, marks, here.colours, kind=self.kind, before=before, against=self.against, click=True
             )
             finding = self._fullest(own, self.kpi.title)
             figure = Figure(f"{self.kpi.title}: the spread", shared, chart, finding, rows=typed)
             return Looked("", figure, (), "", table, typed)
-        reach = charts.Reach.of(bins.values(), self.kind)
+        reach = Reach.of(bins.values(), self.kind)
         panels = []
         for key in self._in_order(by, list(bins)):
             own = bins[key]
             name = ", ".join(names[place][member] for place, member in enumerate(key))
-            chart = charts.distribution(own, (), here.colours, PANEL_HEIGHT, kind=self.kind, reach=reach, click=True)
+            chart = distributions.distribution(
+                own, (), here.colours, PANEL_HEIGHT, kind=self.kind, reach=reach, click=True
+            )
             n = sum(one.n for one in own)
             classes = partial(self._classes, [({}, one) for one in own])
             note = f"n {words.number(n)}"
@@ -647,7 +652,7 @@ class Explorer:
         shown = tuple(panel for panel in panels if panel.members in kept)
         return Looked("", None, shown, f"{shared} · one scale for all{more}", table, typed)
 
-    def _spread_against(self) -> tuple[list[charts.Bin], str]:
+    def _spread_against(self) -> tuple[list[Bin], str]:
         here = self.here
         if not self.against or self.by:
             return [], ""
@@ -662,11 +667,11 @@ class Explorer:
         n = words.number(sum(one.n for one in bins))
         return bins, f"strokes: {self.against}, n {n}, drawn as if as many"
 
-    def _class(self, one: charts.Bin) -> dict[str, str]:
+    def _class(self, one: Bin) -> dict[str, str]:
         say = words.duration if self.kind == "hours" else words.number
         return {"From": say(one.low), "To under": "" if one.high is None else say(one.high)}
 
-    def _classes(self, rows: Sequence[tuple[dict[str, str], charts.Bin]]) -> pl.DataFrame:
+    def _classes(self, rows: Sequence[tuple[dict[str, str], Bin]]) -> pl.DataFrame:
         labels = {name: [told[name] for told, _ in rows] for name in rows[0][0]}
         kind = pl.Float64 if self.kind == "hours" else pl.Int64
         low = pl.Series([one.low for _, one in rows], dtype=pl.Float64).cast(kind)
@@ -674,7 +679,7 @@ class Explorer:
         columns = {tabulated.header("From", self.kind): low, tabulated.header("To under", self.kind): high}
         return pl.DataFrame({**labels, **columns, "Incidents": [one.n for _, one in rows]})
 
-    def _fullest(self, own: Sequence[charts.Bin], title: str) -> str:
+    def _fullest(self, own: Sequence[Bin], title: str) -> str:
         total, most = sum(one.n for one in own), max(own, key=lambda one: one.n)
         at = " to under ".join(filter(None, self._class(most).values()))
         return f"{title}: of {words.number(total)} incidents most, {words.number(most.n)}, lie at {at}."
@@ -687,12 +692,12 @@ def _said(members: Mapping[str, str | None]) -> dict[str, str]:
     return {name: filters.NONE if member is None else member for name, member in members.items()}
 
 
-def _of(point: charts.Point) -> Number:
+def _of(point: Point) -> Number:
     return Number(point.value, point.n, point.low, point.high)
 
 
-def _bins(frame: pl.DataFrame) -> list[charts.Bin]:
-    return [charts.Bin(*row) for row in frame.iter_rows()]
+def _bins(frame: pl.DataFrame) -> list[Bin]:
+    return [Bin(*row) for row in frame.iter_rows()]
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -7,17 +7,23 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import aims, charts, filters, query, reasons, sentences, tabulated, why, words
-from dashboard.charts import Figure
+from dashboard import aims, filters, query, reasons, sentences, tabulated, why, words
+from dashboard.charts import changes, distributions, heat, plot, ranking, timeline, trends
+from dashboard.charts.changes import Fall
+from dashboard.charts.distributions import Bin
+from dashboard.charts.plot import Figure
+from dashboard.charts.ranking import Bar
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Goal, Point, Series
 from dashboard.view import View, traced
 
 
-def unit(here: View, name: str, title: str = "") -> charts.Unit:
+def unit(here: View, name: str, title: str = "") -> Unit:
     """Say how a KPI's values are shown on an axis."""
-    return charts.Unit(here.kind(name), title or here.kpi(name).title.lower())
+    return Unit(here.kind(name), title or here.kpi(name).title.lower())
 
 
-def finding(title: str, points: Sequence[charts.Point], kind: str) -> str:
+def finding(title: str, points: Sequence[Point], kind: str) -> str:
     """Say what a line shows, for those who cannot see it."""
     known = [point for point in points if point.value is not None and not point.flag] or [
         point for point in points if point.value is not None
@@ -27,13 +33,13 @@ def finding(title: str, points: Sequence[charts.Point], kind: str) -> str:
     least = min(known, key=lambda point: point.value or 0.0)
     most = max(known, key=lambda point: point.value or 0.0)
 
-    def say(point: charts.Point) -> str:
+    def say(point: Point) -> str:
         return f"{words.value(point.value or 0.0, kind)} ({point.name})"
 
     return f"{title}: {say(known[-1])} in the last complete period; lowest {say(least)}, highest {say(most)}."
 
 
-def _over(here: View, points: Sequence[charts.Point]) -> str:
+def _over(here: View, points: Sequence[Point]) -> str:
     total = sum(point.n for point in points if here.since <= point.until and point.since <= here.until)
     return f"n {words.number(total)} · {here.span}, {filters.GRAINS[here.grain]}"
 
@@ -48,17 +54,17 @@ def develop(
     click: bool = False,
     axis: str = "",
     bars: bool = False,
-    height: int = charts.HEIGHT,
+    height: int = plot.HEIGHT,
 ) -> Figure | None:
     """Draw how KPIs developed; `lines` names each at its end. None where nothing has a value."""
-    series = [charts.Series(label, here.points(name)) for name, label in lines.items()]
+    series = [Series(label, here.points(name)) for name, label in lines.items()]
     series = [line for line in series if any(point.value is not None for point in line.points)]
     if not series:
         return None
     first = next(iter(lines))
     kind = here.kind(first)
     notes, goals = here.notes, _goals(here, lines)
-    chart = charts.trend(
+    chart = trends.trend(
         series,
         unit(here, first, axis),
         here.colours,
@@ -70,13 +76,13 @@ def develop(
         goals=goals,
     )
     said = " ".join(finding(line.name, line.points, kind) for line in series)
-    if known := charts.within(notes, series[0].points):
+    if known := timeline.within(notes, series[0].points):
         marked = words.listing([f"{note.text} on {words.day(note.day)}" for note in known], most=9)
         said += f" Known changes: {marked}."
     said += "".join(f" {goal.name.capitalize()}." for goal in goals)
     is_stock = here.kpi(first).fact != "incidents"
     subtitle = f"{here.span}, {filters.GRAINS[here.grain]}" if is_stock else _over(here, series[0].points)
-    shaded = charts.flagged(series[0].points)
+    shaded = timeline.flagged(series[0].points)
     if not bars and any(point.low is not None for line in series for point in line.points):
         subtitle += " · band: 95 % interval"
     subtitle += _unsettled(here, first, [point.n for point in series[0].points if not point.flag])
@@ -92,16 +98,16 @@ def _unsettled(here: View, name: str, ns: Sequence[int]) -> str:
     return f" · a mean of under {query.SETTLED} is not settled" if is_so else ""
 
 
-def _told(unit: charts.Unit, bar: charts.Bar) -> str:
+def _told(unit: Unit, bar: Bar) -> str:
     limits = unit.between(bar.value, bar.low, bar.high)
     return f"{unit.say(bar.value)} ({f'{limits}, ' if limits else ''}n {words.number(bar.n)})"
 
 
-def _goals(here: View, lines: Mapping[str, str]) -> list[charts.Goal]:
+def _goals(here: View, lines: Mapping[str, str]) -> list[Goal]:
     """Give the targets of the KPIs that are drawn, for what is shown."""
     several = len(lines) > 1
     return [
-        charts.Goal(
+        Goal(
             f"target{f' for the {label}' if several else ''}: {aims.bound(target, here.kind(name))}",
             target.value,
             target.since,
@@ -118,16 +124,16 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
     members = here.members(name, column)
     kind = here.kind(name)
     found = [
-        charts.Bar(filters.member(column, member), number.value, number.n, number.low, number.high)
+        Bar(filters.member(column, member), number.value, number.n, number.low, number.high)
         for member, number in members
         if number.value is not None
     ]
-    bars, left_out = charts.ranked(found, few_last=kind != "count")
+    bars, left_out = ranking.ranked(found, few_last=kind != "count")
     if not bars:
         return None
     whole = here.reading(name)
     mark = whole.value if kind != "count" else None
-    chart = charts.by_member(bars, unit(here, name), here.colours, mark=mark)
+    chart = ranking.by_member(bars, unit(here, name), here.colours, mark=mark)
     more = f" · and {words.number(left_out)} more" if left_out else ""
     few = " · pale: n under 5" if kind != "count" and any(bar.n < query.FEW for bar in bars) else ""
     said = words.listing([f"{bar.name} {_told(unit(here, name), bar)}" for bar in bars], most=12)
@@ -139,7 +145,7 @@ def split(here: View, question: str, name: str, column: str) -> Figure | None:
         chart,
         f"{whole.title} by {filters.COLUMNS[column].lower()}: {said}.",
         rows=partial(
-            tabulated.by_member, charts.ranked(found, len(found))[0], filters.COLUMNS[column], unit(here, name)
+            tabulated.by_member, ranking.ranked(found, len(found))[0], filters.COLUMNS[column], unit(here, name)
         ),
     )
 
@@ -152,8 +158,8 @@ def spread(here: View, question: str, name: str, marks: Mapping[str, str]) -> Fi
     if not total:
         return None
     lines = [(label, reading.value) for other, label in marks.items() if (reading := here.reading(other)).value]
-    bins = [charts.Bin(one.low_hours, one.high_hours, one.count) for one in found]
-    chart = charts.distribution(bins, [(label, value) for label, value in lines if value], here.colours)
+    bins = [Bin(one.low_hours, one.high_hours, one.count) for one in found]
+    chart = distributions.distribution(bins, [(label, value) for label, value in lines if value], here.colours)
     said = "".join(f"; {label} {words.duration(value)}" for label, value in lines if value)
     fullest = max(bins, key=lambda one: one.n)
     return Figure(
@@ -181,8 +187,8 @@ def clock(here: View, question: str) -> Figure | None:
     return Figure(
         question,
         f"n {words.number(total)} · {here.span} · times in {here.zone}",
-        charts.week_clock(counts, here.colours),
-        f"Most are opened on {charts.WEEKDAYS[weekday - 1]} from {hour:02d}:00: "
+        heat.week_clock(counts, here.colours),
+        f"Most are opened on {heat.WEEKDAYS[weekday - 1]} from {hour:02d}:00: "
         f"{words.number(counts[weekday, hour])} of {words.number(total)}.",
         rows=lambda: rows.rename({"weekday": "Weekday (1 Monday)", "hour": "Hour of the day", "n": "Incidents opened"}),
     )
@@ -192,7 +198,7 @@ def clock(here: View, question: str) -> Figure | None:
 def ages(here: View, question: str) -> Figure | None:
     """Draw how old the open incidents are."""
     rows = here.ask("backlog_ages", here.scope)
-    bars = [charts.Bar(row["age_class"], float(row["n"]), row["n"]) for row in rows.iter_rows(named=True)]
+    bars = [Bar(row["age_class"], float(row["n"]), row["n"]) for row in rows.iter_rows(named=True)]
     total = sum(bar.n for bar in bars)
     if not total:
         return None
@@ -200,7 +206,7 @@ def ages(here: View, question: str) -> Figure | None:
     return Figure(
         question,
         f"n {words.number(total)} · open at the end of {words.day(here.until)}",
-        charts.by_member(bars, charts.Unit("count", "open incidents"), here.colours),
+        ranking.by_member(bars, Unit("count", "open incidents"), here.colours),
         f"Of {words.number(total)} open incidents: {said} old.",
         rows=lambda: rows.rename({"age_class": "Age", "n": "Open incidents"}),
     )
@@ -217,12 +223,12 @@ def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
     if not steps:
         return None
     shown = steps if len(steps) <= MOST_STEPS + 1 else steps[:MOST_STEPS]
-    falls = [charts.Fall(step.name, step.size, step.cause, step.reason) for step in shown]
+    falls = [Fall(step.name, step.size, step.cause, step.reason) for step in shown]
     if len(shown) < len(steps):
         rest = steps[len(shown) :]
         name = f"the other {words.number(len(rest))} parts"
-        falls.append(charts.Fall(name, sum(step.size for step in rest), "rest", "all that is smaller, together"))
-    falls.append(charts.Fall("Change in all", bridge.change, "total", "the sum of all parts", is_total=True))
+        falls.append(Fall(name, sum(step.size for step in rest), "rest", "all that is smaller, together"))
+    falls.append(Fall("Change in all", bridge.change, "total", "the sum of all parts", is_total=True))
     say = reasons.saying(bridge, steps, kind)
     before, now = (words.value(value, kind) for value in (bridge.before, bridge.now))
     said = words.listing([f"{fall.name} {say(fall.size)}" for fall in falls[:-1]], most=9)
@@ -232,7 +238,7 @@ def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
     return Figure(
         question,
         f"From {before} to {now}, by {filters.COLUMNS[bridge.by].lower()}; {part}",
-        charts.waterfall(falls, unit(here, bridge.kpi.name), here.colours, say),
+        changes.waterfall(falls, unit(here, bridge.kpi.name), here.colours, say),
         f"{bridge.kpi.title} went from {before} to {now}, {say(bridge.change)}: {said}.",
         rows=lambda: pl.DataFrame(
             {
@@ -290,7 +296,7 @@ def movers(here: View, question: str, name: str, bridges: Mapping[str, why.Bridg
     """Draw which members of any column changed a KPI most; None where there is nothing to compare."""
     reading, kind = here.reading(name), here.kind(name)
     bars = [
-        charts.Bar(f"{reasons.member(column, part['member'])} ({filters.SHORT[column]})", part["part"], part["n_now"])
+        Bar(f"{reasons.member(column, part['member'])} ({filters.SHORT[column]})", part["part"], part["n_now"])
         for column, part in reasons.largest(bridges)[:MOST_MOVERS]
     ]
     if not bars or reading.change is None:
@@ -303,9 +309,9 @@ def movers(here: View, question: str, name: str, bridges: Mapping[str, why.Bridg
         question,
         f"What each adds to the change of {sentences.signed(reading.change, kind)} on {reading.against}, {points}; "
         "the parts of one column add up to the whole",
-        charts.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
+        changes.contributions(bars, unit(here, name), here.colours, lambda value: sentences.signed(value, kind, scale)),
         f"Change of {sentences.signed(reading.change, kind)} on {reading.against}; largest parts: {said}.",
-        rows=partial(tabulated.by_member, bars, "Part", charts.Unit(kind, "adds to the change")),
+        rows=partial(tabulated.by_member, bars, "Part", Unit(kind, "adds to the change")),
     )
 
 

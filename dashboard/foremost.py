@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboard import aims, judging, parts, sentences, words
+from dashboard import aims, judging, sentences, words
 from dashboard.control import Watched
+from dashboard.parts import tiles
 from dashboard.view import View
 
 MOST = 3
@@ -44,7 +45,7 @@ def signal(here: View, name: str) -> str:
 def _finding(here: View, name: str, watched: Watched | None) -> tuple[int, str] | None:
     """Say what is out of the ordinary in a KPI, and how much it matters: 0 the most; None where there is nothing."""
     reading = here.reading(name)
-    title = parts.SHORT.get(name, reading.title)
+    title = tiles.SHORT.get(name, reading.title)
     called = words.plain(f"{title[:1].lower()}{title[1:]}")
     if watched is not None and watched.chart.verdict.is_signal:
         return 0, f"{called} ({words.plain(judging.signal(watched))})"

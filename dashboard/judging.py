@@ -8,10 +8,14 @@ from functools import partial
 
 import polars as pl
 
-from dashboard import charts, limits, periods, tabulated, words
+from dashboard import periods, tabulated, words
+from dashboard.charts import limits
+from dashboard.charts.limits import Judged
+from dashboard.charts.plot import Figure
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Point
 from dashboard.control import DAY, Watched
 from dashboard.insights import signals
-from dashboard.limits import Judged
 from dashboard.view import View, traced
 
 SIDES = {1: "above", -1: "below"}
@@ -54,7 +58,7 @@ def period(one: Watched) -> str:
     return words.period(one.chart.tested, one.grain, year=False)
 
 
-def why(one: Watched | None, unit: charts.Unit) -> str:
+def why(one: Watched | None, unit: Unit) -> str:
     """Say at length what the verdict rests on: the numbers, the baseline, and how often the rules are wrong."""
     if one is None or one.chart.verdict.cannot in ("nothing", "few"):
         return ""
@@ -100,7 +104,7 @@ def wrong(many: Sequence[Watched]) -> str:
     )
 
 
-def between(row: Judged, unit: charts.Unit) -> str:
+def between(row: Judged, unit: Unit) -> str:
     """Say the limits; a count between them is a whole one."""
     low, high = row.low or 0.0, row.high or 0.0
     if unit.kind == "count":
@@ -112,7 +116,7 @@ def _called(one: Watched) -> str:
     return {"duration": "geometric mean"}.get(one.kind, "")
 
 
-def rows(one: Watched, unit: charts.Unit) -> list[Judged]:
+def rows(one: Watched, unit: Unit) -> list[Judged]:
     """Give each period of a chart, as it is drawn: counts over the whole period, not by day."""
     found = []
     for row in one.chart.frame.iter_rows(named=True):
@@ -127,16 +131,16 @@ def rows(one: Watched, unit: charts.Unit) -> list[Judged]:
             signal = f"{SIDES[row['side']]} its limits"
         elif row["rule"] == "run":
             signal = f"{row['length']} in a row {SIDES[row['side']]} the centre line"
-        point = charts.Point(row["since"], until, value, row["n"], words.period(row["since"], one.grain), flag)
+        point = Point(row["since"], until, value, row["n"], words.period(row["since"], one.grain), flag)
         drawn = Judged(point, centre, low, high, signal)
         found.append(drawn._replace(between=between(drawn, unit)) if centre is not None else drawn)
     return found
 
 
 @traced
-def figure(here: View, one: Watched, title: str) -> charts.Figure | None:
+def figure(here: View, one: Watched, title: str) -> Figure | None:
     """Draw a KPI's control chart; None where no period has a value."""
-    unit = charts.Unit(here.kind(one.name), _axis(one, title))
+    unit = Unit(here.kind(one.name), _axis(one, title))
     drawn = rows(one, unit)
     if not any(row.point.value is not None for row in drawn):
         return None
@@ -147,7 +151,7 @@ def figure(here: View, one: Watched, title: str) -> charts.Figure | None:
     marked = [f"{row.point.name} {row.signal}" for row in drawn if row.signal]
     chart = limits.control(drawn, shaded, unit, here.colours, here.notes)
     seen = f"signals: {words.listing(marked, most=5)}" if marked else "no signal"
-    return charts.Figure(
+    return Figure(
         title,
         f"{stated(one)}{' · diamonds: signals' if marked else ''}",
         chart,
@@ -160,7 +164,7 @@ def _axis(one: Watched, title: str) -> str:
     return f"{title.lower()}, geometric mean" if one.kind == "duration" else title.lower()
 
 
-def _laid_out(drawn: Sequence[Judged], unit: charts.Unit) -> pl.DataFrame:
+def _laid_out(drawn: Sequence[Judged], unit: Unit) -> pl.DataFrame:
     title = unit.title[:1].upper() + unit.title[1:]
     named = {
         "Period": [row.point.name for row in drawn],

@@ -10,9 +10,12 @@ from urllib.parse import urlsplit
 import polars as pl
 import streamlit as st
 
-from dashboard import charts, dossier, filters, lifeline, parts, query, words
+from dashboard import dossier, filters, query, words
+from dashboard.charts import lifeline
+from dashboard.charts.lifeline import Life, Stretch
+from dashboard.charts.plot import Figure
 from dashboard.dossier import Incident
-from dashboard.lifeline import Life, Stretch
+from dashboard.parts import foot, incident_lists, pictures, prose, tables
 from dashboard.view import View
 
 FACTS = ("service", "category", "subcategory", "assignment_group", "assignee", "caller", "channel", "location")
@@ -49,16 +52,16 @@ def show(here: View, chosen: str) -> None:
     st.button("All incidents", key="back", on_click=_back, type="tertiary")
     found: Incident | None = here.ask("incident", source, number)
     if found is None:
-        parts.title("No such incident")
+        prose.title("No such incident")
         hint = "" if number else " A link names the source, too: incident=SOURCE/NUMBER."
         whose = f"{number} from {source}" if number else chosen
-        parts.nothing(f"There is no incident {whose} in this version of the data.{hint}")
+        prose.nothing(f"There is no incident {whose} in this version of the data.{hint}")
         return
     row = found.row
-    parts.title(row["incident_id"])
+    prose.title(row["incident_id"])
     if row["title"]:
-        parts.said(f"**{words.plain(_cut(row['title']))}**")
-    parts.lead(_story(found))
+        prose.said(f"**{words.plain(_cut(row['title']))}**")
+    prose.lead(_story(found))
     _to_source(row)
     _life(here, found)
     left, right = st.columns([3, 2], gap="large")
@@ -67,7 +70,7 @@ def show(here: View, chosen: str) -> None:
     with right:
         _facts(found)
     _similar(found)
-    parts.foot(here, (), of_everything=True)
+    foot.foot(here, (), of_everything=True)
 
 
 def _back() -> None:
@@ -117,7 +120,7 @@ def _to_source(row: dict[str, Any]) -> None:
     if link := address(row["url"]):
         st.link_button(f"Open in {words.plain(row['source'])}", link, type="tertiary")
     elif row["url"]:
-        parts.note(words.plain(f"Its source gives this address, which is no web page: {_cut(row['url'])}"))
+        prose.note(words.plain(f"Its source gives this address, which is no web page: {_cut(row['url'])}"))
 
 
 def _life(here: View, found: Incident) -> None:
@@ -143,8 +146,8 @@ def _life(here: View, found: Incident) -> None:
     if life.until - life.since > LONG:
         log = st.toggle("Log scale: its first minutes and its last months", key="life-log", persist_state="session")
     with picture:
-        parts.show(
-            charts.Figure(
+        pictures.show(
+            Figure(
                 "Where did the time go?",
                 f"{handed}{shaded}",
                 lifeline.draw(life, here.colours, log=log),
@@ -203,27 +206,27 @@ def in_common(things: list[str]) -> str:
 
 
 def _similar(found: Incident) -> None:
-    parts.heading("Was there one like it?")
+    prose.heading("Was there one like it?")
     rows = found.similar
     if rows.is_empty():
-        parts.nothing(
+        prose.nothing(
             "None that shares enough of its service, category, configuration item and the words of its title."
         )
         return
     solved = rows.filter(pl.col("hours_to_resolve").is_not_null()).height
-    parts.note(
+    prose.note(
         f"{words.counted(rows.height, 'incident')}, {solved} of them resolved; what is rarer counts for more. Looked at: "
         f"those of the same problem, configuration item, service or category, at most the "
         f"{words.number(dossier.NEAR)} opened nearest to it"
     )
     shared = pl.col("things").map_elements(lambda things: in_common(things.to_list()), return_dtype=pl.String)
-    parts.incident_list(query.Incidents(rows.with_columns(shared.alias("shared")), rows.height), "similar")
+    incident_lists.incident_list(query.Incidents(rows.with_columns(shared.alias("shared")), rows.height), "similar")
 
 
 def _events(events: pl.DataFrame) -> None:
     st.header("What happened?", anchor=False)
     if events.is_empty():
-        parts.nothing("Its source gave no history.")
+        prose.nothing("Its source gave no history.")
         return
     rows = [
         {
@@ -243,7 +246,7 @@ def _events(events: pl.DataFrame) -> None:
         hide_index=True,
         width="stretch",
         placeholder="",
-        column_config={"When": st.column_config.DatetimeColumn(format=f"{parts.stamp_format()}:ss")},
+        column_config={"When": st.column_config.DatetimeColumn(format=f"{tables.stamp_format()}:ss")},
         alt=f"{len(rows)} events of this incident",
     )
 

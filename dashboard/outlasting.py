@@ -10,12 +10,14 @@ from typing import NamedTuple
 import polars as pl
 import streamlit as st
 
-from dashboard import filters, parts, query, record, stays, words
-from dashboard.charts import Figure
+from dashboard import filters, query, record, words
+from dashboard.charts import stays
+from dashboard.charts.plot import Figure
+from dashboard.charts.stays import Stay
 from dashboard.insights.intervals import Z
 from dashboard.insights.survival import Quantile
 from dashboard.lives import AFTER, After, Cohort, Groups, Lives
-from dashboard.stays import Stay
+from dashboard.parts import pictures, prose, splits, tables
 from dashboard.view import View
 
 
@@ -56,24 +58,24 @@ def section(here: View, event: str) -> None:
     """Set the cohort view: one sentence, one picture, and the rest folded away."""
     tongue = TONGUES[event]
     found: Cohort = here.ask("cohort", here.scope, event)
-    parts.heading(tongue.question)
+    prose.heading(tongue.question)
     if found.lives.n < query.FEW:
-        parts.nothing(f"Not enough data (n = {found.lives.n}).")
+        prose.nothing(f"Not enough data (n = {found.lives.n}).")
         return
-    parts.said(words.plain(sentence(found.lives, tongue, here.span)))
+    prose.said(words.plain(sentence(found.lives, tongue, here.span)))
     chosen = dict(here.scope.where).get("source")
     for source in here.ask("closed_only"):
         if chosen is None or source in chosen:
-            parts.said(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
+            prose.said(f"**{words.plain(CLOSED_ONLY.format(source=source))}**")
     _draw(
         here, found, [Stay("all", found.lives.curve)], tongue, f"n {words.number(found.lives.n)} · opened {here.span}"
     )
-    parts.said(words.plain(beside(found, tongue)))
+    prose.said(words.plain(beside(found, tongue)))
     behind = "The numbers behind this curve"
     with st.expander(behind), record.fold(behind):
-        parts.table(_numbers(found.lives, tongue), tongue.question, rows=partial(_typed, found.lives, tongue))
+        tables.table(_numbers(found.lives, tongue), tongue.question, rows=partial(_typed, found.lives, tongue))
         for line in _remarks(found.lives, tongue, event):
-            parts.note(words.plain(line))
+            prose.note(words.plain(line))
     _by_group(here, event, tongue)
 
 
@@ -137,14 +139,14 @@ def _hours(hours: float) -> str:
 def _draw(here: View, found: Cohort | Groups, drawn: list[Stay], tongue: Tongue, subtitle: str) -> None:
     drawn = [stay for stay in drawn if stay.curve.height]
     if not drawn:
-        parts.nothing("Nobody was watched for long enough to draw a curve.")
+        prose.nothing("Nobody was watched for long enough to draw a curve.")
         return
     chart = stays.staying(drawn, f"share {tongue.still}", AFTER, here.colours)
     ends = [
         f"{stay.name}: {words.share(stay.curve['open'][-1])} after {words.duration(stay.curve['hours'][-1])}"
         for stay in drawn
     ]
-    parts.picture(
+    pictures.picture(
         Figure(
             tongue.question,
             f"{subtitle} · log scale · band: 95 % interval",
@@ -233,7 +235,7 @@ def _remarks(lives: Lives, tongue: Tongue, event: str) -> list[str]:
 
 
 def _by_group(here: View, event: str, tongue: Tongue) -> None:
-    there = [column for column in parts.DIMENSIONS if column in here.known]
+    there = [column for column in splits.DIMENSIONS if column in here.known]
     folded = st.expander("Do groups differ?", key=f"stays-{event}", on_change="rerun")
     if not folded.open or not there:
         return
@@ -250,15 +252,15 @@ def _by_group(here: View, event: str, tongue: Tongue) -> None:
         found: Groups = here.ask("groups", here.scope, event, column)
         named = [(_member(column, member), lives) for member, lives in found.members]
         if not named:
-            parts.nothing("No group is large enough.")
+            prose.nothing("No group is large enough.")
             return
-        parts.said(words.plain(differ(found, column, tongue)))
+        prose.said(words.plain(differ(found, column, tongue)))
         left_out = f" · {found.left_out} smaller ones left out" if found.left_out else ""
         _draw(here, found, [Stay(name, lives.curve) for name, lives in named], tongue, f"opened {here.span}{left_out}")
         shown = pl.DataFrame([_group_row(name, lives, tongue) for name, lives in named])
-        parts.table(shown, "Groups", rows=partial(_groups_typed, named, tongue))
+        tables.table(shown, "Groups", rows=partial(_groups_typed, named, tongue))
         if found.pairs:
-            parts.table(_pairs(found, column), "Pairs of groups", rows=partial(_pairs_typed, found, column))
+            tables.table(_pairs(found, column), "Pairs of groups", rows=partial(_pairs_typed, found, column))
 
 
 def _member(column: str, member: str | None) -> str:

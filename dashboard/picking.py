@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import exploring, filters, parts, periods, query, words
+from dashboard import exploring, filters, periods, query, words
 from dashboard.exploring import Asked, Mark
+from dashboard.parts import incident_lists, prose
 from dashboard.query import Kpi
 from dashboard.view import View
 
@@ -201,7 +202,7 @@ def filtered_here(asked: Asked) -> None:
     if not asked.only:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        parts.said(f"Here only: **{words.plain(exploring.in_words(asked))}**")
+        prose.said(f"Here only: **{words.plain(exploring.in_words(asked))}**")
         st.button("Show all again", key="explore-all", type="tertiary", on_click=_all_again)
 
 
@@ -214,19 +215,19 @@ def incidents(here: View, asked: Asked, scope: query.Scope) -> None:
     if not asked.lists:
         st.button("List the incidents behind it", key="explore-list", on_click=_list, args=(True,))
         return
-    found: query.Incidents = here.ask("behind", asked.kpi, scope, parts.LISTED, asked.adds)
+    found: query.Incidents = here.ask("behind", asked.kpi, scope, incident_lists.LISTED, asked.adds)
     st.header("The incidents behind it", anchor=False)
-    few = f", the first {parts.LISTED} are listed" if found.total > parts.LISTED else ""
+    few = f", the first {incident_lists.LISTED} are listed" if found.total > incident_lists.LISTED else ""
     of = ""
     if asked.adds is not None:
         kind = here.kind(asked.kpi)
         ends = [words.value(end, kind) for end in asked.adds if end is not None]
         of = f" of {' to under '.join(ends)}{'' if asked.adds[1] is not None else ' and more'}"
-    parts.note(words.plain(f"{words.counted(found.total, 'incident')}{of}{few}"))
+    prose.note(words.plain(f"{words.counted(found.total, 'incident')}{of}{few}"))
     if found.total:
-        parts.incident_list(found, "explore-incidents")
+        incident_lists.incident_list(found, "explore-incidents")
     else:
-        parts.nothing("There are none.")
+        prose.nothing("There are none.")
     st.button("Fold the list away", key="explore-fold", on_click=_list, args=(False,), type="tertiary")
 
 
@@ -242,6 +243,6 @@ def saved(here: View, asked: Asked) -> None:
         for one in views:
             st.page_link("app_pages/explore.py", label=words.plain(one.name), query_params=one.link)
         if not views:
-            parts.nothing("The configuration names none yet.")
+            prose.nothing("The configuration names none yet.")
         st.caption("To keep this view under a name, write this into meantime.toml; the next refresh publishes it:")
         st.code(exploring.as_toml("Name of this view", here.choice, asked), language="toml")

@@ -15,7 +15,8 @@ import polars as pl
 import streamlit as st
 
 from dashboard import manners
-from dashboard.charts import LIGHT, Figure, Palette
+from dashboard.charts.palette import LIGHT, Palette
+from dashboard.charts.plot import Figure
 from dashboard.manners import HOUSE, Manner
 
 Rows = Callable[[], pl.DataFrame]

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 import polars as pl
 import streamlit as st
 
-from dashboard import branding, charts, marked, tones, words
-from dashboard.charts import Figure, Palette
+from dashboard import branding, marked, tones, words
+from dashboard.charts import palette, plot
+from dashboard.charts.palette import Palette
+from dashboard.charts.plot import Figure
 from dashboard.record import Picture, Record, Table, Text, Tiles
 
 NEEDED = ("vl_convert", "typst", "font_source_sans_pro", "font_source_serif_pro")
@@ -67,7 +69,7 @@ def press(job: Mapping[str, Any]) -> bytes:
 
 
 def _spec(chart: Any, width: int, tints: Mapping[str, str] | None = None) -> dict[str, Any]:
-    spec: dict[str, Any] = _clean(charts.spec(chart), tints or {})
+    spec: dict[str, Any] = _clean(plot.spec(chart), tints or {})
     return {**spec, "width": width}
 
 
@@ -87,7 +89,7 @@ def _clean(value: Any, tints: Mapping[str, str]) -> Any:
 
 def light_tints(colours: Palette) -> dict[str, str]:
     """Say which colour of the light theme stands for each of another one, and for each mixture of two."""
-    light = charts.palette(st.get_option, dark=False)
+    light = palette.themed(st.get_option, dark=False)
     if colours == light:
         return {}
     # What comes first wins: the priorities repeat the accent.
@@ -278,7 +280,7 @@ def pdf(record: Record) -> bytes:
         "shown": record.stamp.shown,
         "made_up": record.stamp.is_made_up,
         "definitions": [one._asdict() for one in record.stamp.definitions],
-        "colours": charts.palette(st.get_option, dark=False)._asdict(),
+        "colours": palette.themed(st.get_option, dark=False)._asdict(),
     }
     return press({"to": "pdf", "charts": layout.charts, "page": _clean(page, {})})
 

@@ -153,9 +153,9 @@ def _release() -> str:
 
 def _failed(_: Exception) -> bool:
     """Say in plain words what the log says at length: Streamlit has written it there already."""
-    from dashboard import parts
+    from dashboard.parts import no_page
 
-    parts.failed()
+    no_page.failed()
     return True
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard import branding, filters, manners, parts, record, takeaway, view, words
+from dashboard import branding, filters, manners, record, takeaway, view, words
 from dashboard.filters import COLUMNS, NONE, Choice
+from dashboard.parts import no_page, style
 from dashboard.view import View
 
 DAYS = {"dmy": "DD/MM/YYYY", "mdy": "MM/DD/YYYY", "ymd": "YYYY-MM-DD"}
@@ -25,14 +26,14 @@ def begin(data: Path, page: str) -> bool:
     """Set what is above the page; say whether there are incidents to show below it."""
     path = view.newest(data)
     if path is None or view.warehouse(path).first_day is None:
-        parts.how_to_load()
+        no_page.how_to_load()
         _wait_for_data(data, path)
         return False
     members: dict[str, list[str | None]] = view.ask(path, "choices")
     known = {column: _known(column, members.get(column, [])) for column in COLUMNS}
     known = {column: values for column, values in known.items() if len(values) > 1}
     choice = _choose(known, page)
-    here = view.choose(path, choice, known, parts.colours())
+    here = view.choose(path, choice, known, style.colours())
     page_record = record.begin(page, here.colours)
     with st.container(key="masthead", horizontal=True, horizontal_alignment="distribute", gap="small"):
         made_up = " :orange-badge[Sample data: made up, of no real service desk]" if here.is_sample else ""

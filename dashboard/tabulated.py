@@ -7,7 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from dashboard.charts import Bar, Point, Series, Unit
+from dashboard.charts.ranking import Bar
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Point, Series
 from dashboard.sentences import Reading
 
 UNITS = {"hours": "hours", "share": "share", "count": "incidents"}

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import charts, judging, parts, record, words
+from dashboard import judging, record, words
+from dashboard.charts.scales import Unit
+from dashboard.parts import pictures, prose, tiles
 from dashboard.view import View
 
 
@@ -15,7 +17,7 @@ def panel(here: View, names: Sequence[str], key: str) -> None:
     found = here.watched(names)
     judged = [one for one in found.values() if not one.chart.verdict.cannot]
     if judged:
-        parts.note(
+        prose.note(
             words.plain(
                 f"Verdicts are on the last complete {here.grain}, against up to "
                 f"{max(one.chart.baseline.periods for one in judged)} {here.grain}s before. By mistake the rules "
@@ -26,23 +28,23 @@ def panel(here: View, names: Sequence[str], key: str) -> None:
     if not folded.open:
         return
     with folded, record.fold("What is a signal here?"):
-        parts.said(words.plain(RULES.replace("period", here.grain)))
+        prose.said(words.plain(RULES.replace("period", here.grain)))
         name = st.selectbox(
             "Of",
             list(found),
-            format_func=lambda name: parts.SHORT.get(name, here.kpi(name).title),
+            format_func=lambda name: tiles.SHORT.get(name, here.kpi(name).title),
             key=f"signals-{key}-of",
             label_visibility="collapsed",
             persist_state="session",
         )
         if name is None:
             return
-        title = parts.SHORT.get(name, here.kpi(name).title)
-        parts.said(f"**{words.plain(judging.verdict(found[name]))}**")
-        parts.show(judging.figure(here, found[name], title), otherwise="There is nothing to draw.")
-        said = judging.why(found[name], charts.Unit(here.kind(name), title))
+        title = tiles.SHORT.get(name, here.kpi(name).title)
+        prose.said(f"**{words.plain(judging.verdict(found[name]))}**")
+        pictures.show(judging.figure(here, found[name], title), otherwise="There is nothing to draw.")
+        said = judging.why(found[name], Unit(here.kind(name), title))
         if said:
-            parts.note(words.plain(said))
+            prose.note(words.plain(said))
 
 
 RULES = (

@@ -14,7 +14,6 @@ import polars as pl
 import streamlit as st
 
 from dashboard import (
-    charts,
     control,
     dossier,
     filters,
@@ -32,7 +31,9 @@ from dashboard import (
     why,
     words,
 )
-from dashboard.charts import Figure
+from dashboard.charts.palette import Palette
+from dashboard.charts.plot import Figure
+from dashboard.charts.timeline import Note, Point
 from dashboard.query import Scope
 from dashboard.statements import Statement
 
@@ -98,7 +99,7 @@ class View:
     since: date
     until: date
     grain: str
-    colours: charts.Palette
+    colours: Palette
     batch: tuple[str, ...] = ()
     courses: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
@@ -226,13 +227,13 @@ class View:
             one.has_limits,
         )
 
-    def points(self, name: str) -> tuple[charts.Point, ...]:
+    def points(self, name: str) -> tuple[Point, ...]:
         """A KPI over time; with limits where a page wants a band, and where a KPI is asked for by itself."""
         scope = self.scope.within(self.since, self.shown_until)
         bands = self.bands if name in self.courses else (name,)
         found = self.ask("trend", _together(name, self.courses), scope, self.grain, bands)[name]
         return tuple(
-            charts.Point(
+            Point(
                 point.bucket.since,
                 point.bucket.until,
                 point.value,
@@ -247,10 +248,10 @@ class View:
         )
 
     @property
-    def notes(self) -> tuple[charts.Note, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """The known changes that concern any of what is shown."""
         found: list[control.KnownChange] = self.ask("known_changes", self.scope)
-        return tuple(charts.Note(change.day, change.text) for change in found)
+        return tuple(Note(change.day, change.text) for change in found)
 
     def aims(self, name: str) -> list[targets.Target]:
         """The targets of a KPI for exactly what is shown, on any of its days."""
@@ -316,7 +317,7 @@ def newest(data: Path) -> str | None:
     return None if path is None else str(path)
 
 
-def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colours: charts.Palette) -> View:
+def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colours: Palette) -> View:
     """Settle the days and the grain that a choice means in this version, and keep the view for the page."""
     opened = warehouse(path)
     first, last = opened.first_day, opened.last_intake_day

@@ -11,8 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import branding, charts, marked, rendering, words
-from dashboard.charts import Palette
+from dashboard import branding, marked, rendering, words
+from dashboard.charts import palette
+from dashboard.charts.palette import Palette
 from dashboard.plate import SANS, SERIF
 from dashboard.record import Record
 
@@ -78,7 +79,7 @@ def to_html(record: Record) -> bytes:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light">'
-        f"<title>{title}</title><style>{_faces()}{_style(charts.palette(st.get_option, dark=False))}</style></head><body>"
+        f"<title>{title}</title><style>{_faces()}{_style(palette.themed(st.get_option, dark=False))}</style></head><body>"
         f"<header><span><strong>{escape(branding.worn().name)}</strong>{made_up}</span><span>{escape(stamp.shown)}</span></header>"
         f"<main>{body}</main><footer>{foot}<dl>{meant}</dl></footer></body></html>"
     ).encode()

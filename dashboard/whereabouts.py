@@ -9,8 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from dashboard import charts, filters, ledger, sentences, stacks, words
-from dashboard.charts import Figure
+from dashboard import filters, ledger, sentences, words
+from dashboard.charts import ranking, stacks
+from dashboard.charts.plot import Figure
+from dashboard.charts.ranking import Bar
+from dashboard.charts.scales import Unit
 from dashboard.ledger import Sure
 from dashboard.query import Number
 from dashboard.view import View, traced
@@ -237,9 +240,7 @@ def pairs_figure(here: View, found: ledger.HandOvers, question: str) -> Figure |
     if not found.hand_overs:
         return None
     bars = [
-        charts.Bar(
-            f"{row['from_group']} \N{RIGHTWARDS ARROW} {row['to_group']}", float(row["hand_overs"]), row["incidents"]
-        )
+        Bar(f"{row['from_group']} \N{RIGHTWARDS ARROW} {row['to_group']}", float(row["hand_overs"]), row["incidents"])
         for row in found.pairs.head(MOST_GROUPS).iter_rows(named=True)
     ]
     rest = found.pairs.height - len(bars)
@@ -248,7 +249,7 @@ def pairs_figure(here: View, found: ledger.HandOvers, question: str) -> Figure |
     return Figure(
         question,
         f"{words.counted(found.hand_overs, 'hand-over')} · {here.span}{more}",
-        charts.by_member(bars, charts.Unit("count", "hand-overs"), here.colours),
+        ranking.by_member(bars, Unit("count", "hand-overs"), here.colours),
         f"Most frequent hand-overs: {said}.",
         rows=lambda: hand_overs(found),
     )

@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import asking, charts, drawn, fenced
+from dashboard import asking, drawn, fenced
 from dashboard.asking import Question, TooManyError
+from dashboard.charts import palette
 from etl import config, refresh
 
 ROOT = Path(__file__).resolve().parents[1]
-LIGHT = charts.palette(lambda _: None, dark=False)
+LIGHT = palette.themed(lambda _: None, dark=False)
 REFUSED = {
     "copy incidents to '{folder}/out.csv'": "only questions",
     "copy (select 1) to '{folder}/out.parquet' (format parquet)": "only questions",

@@ -13,7 +13,9 @@ from conftest import ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dashboard import branding, charts, tones
+from dashboard import branding, tones
+from dashboard.charts import palette
+from dashboard.charts.palette import DARK
 from etl import brand, cli
 
 
@@ -76,5 +78,5 @@ def test_the_readme_s_brand_can_be_read(tmp_path: Path) -> None:
 
 def test_the_charts_take_the_colour_from_the_theme() -> None:
     options = branding.options({"light": "#8A1538"})
-    assert charts.palette(options.get, dark=False).accent == "#8A1538"
-    assert charts.palette(options.get, dark=True) == charts.DARK
+    assert palette.themed(options.get, dark=False).accent == "#8A1538"
+    assert palette.themed(options.get, dark=True) == DARK

@@ -10,8 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dashboard import charts, control, judging, query, words
-from dashboard.charts import Note, Point, Series, Unit
+from dashboard import control, judging, query, words
+from dashboard.charts import timeline, trends
+from dashboard.charts.palette import LIGHT
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Note, Point, Series
 from dashboard.control import KnownChange
 from dashboard.insights.signals import Baseline
 from dashboard.query import Scope, Warehouse
@@ -50,8 +53,8 @@ def test_a_change_is_drawn_where_it_happened_and_told_with_its_period() -> None:
     starts = [date(2025, 6, 16) + timedelta(days=7 * at) for at in range(4)]
     points = tuple(Point(first, first + timedelta(days=6), 2.0, 10, f"week of {first}") for first in starts)
     notes = (Note(*SWITCH), Note(*NETWORK))
-    assert charts.within(notes, points) == [Note(*NETWORK)]
-    spec = charts.trend([Series("mean", points)], Unit("hours", "time"), charts.LIGHT, notes=notes).to_dict()
+    assert timeline.within(notes, points) == [Note(*NETWORK)]
+    spec = trends.trend([Series("mean", points)], Unit("hours", "time"), LIGHT, notes=notes).to_dict()
     rows = [row for layer in spec["layer"] for row in layer.get("data", {}).get("values", [])]
     # 1 July 2025 in milliseconds since 1970.
     assert {(row["at"], row["text"]) for row in rows if "text" in row} == {(1751328000000, "Reorganisation of Network")}

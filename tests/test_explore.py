@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_pages import lead, load, opened, pictures, questions, said, url, written
 
-from dashboard import charts, exploring, filters, query, slices, words
+from dashboard import exploring, filters, query, slices, words
+from dashboard.charts import plot
 from dashboard.exploring import Asked
 from dashboard.query import Scope
 from etl import catalog, incident
@@ -53,7 +54,7 @@ def by_hand(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> duckdb.Du
 @pytest.fixture(autouse=True)
 def checked_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check each chart that a page draws against the whole schema of Vega-Lite."""
-    monkeypatch.setattr(charts, "spec", lambda chart: chart.to_dict(validate=True))
+    monkeypatch.setattr(plot, "spec", lambda chart: chart.to_dict(validate=True))
 
 
 def test_what_the_docstrings_say_is_so() -> None:

@@ -22,9 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_pages import opened, said, sample, written
 
-from dashboard import charts, dossier, lifeline, one_incident, query, searching, words
+from dashboard import dossier, one_incident, query, searching, words
+from dashboard.charts import lifeline
+from dashboard.charts.lifeline import Life, Stretch
+from dashboard.charts.palette import LIGHT
 from dashboard.dossier import Incident
-from dashboard.lifeline import Life, Stretch
 from dashboard.query import Scope, Warehouse
 from etl import refresh
 from etl.config import Source
@@ -144,7 +146,7 @@ def test_hours_too_near_to_be_told_apart_are_one(warehouse: Warehouse) -> None:
 
 
 def drawn(life: Life, *, log: bool = False) -> dict[str, Any]:
-    found: dict[str, Any] = lifeline.draw(life, charts.LIGHT, log=log).to_dict(validate=True)
+    found: dict[str, Any] = lifeline.draw(life, LIGHT, log=log).to_dict(validate=True)
     return found
 
 

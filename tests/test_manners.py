@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, manners, query, sentences, shell, words
-from dashboard.charts import Point, Series, Unit
+from dashboard import manners, query, sentences, shell, words
+from dashboard.charts import trends
+from dashboard.charts.palette import LIGHT
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Point, Series
 from etl import config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,7 +140,7 @@ def test_an_axis_writes_as_the_sentence_above_it() -> None:
 
     def axis(tag: str | None) -> tuple[object, object]:
         reads(tag)
-        spec = charts.trend(series, Unit("number", "x"), charts.LIGHT).to_dict()
+        spec = trends.trend(series, Unit("number", "x"), LIGHT).to_dict()
         x = spec["layer"][0]["encoding"]["x"]["axis"]
         return x["format"], spec["config"].get("locale")
 

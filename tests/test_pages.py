@@ -17,9 +17,15 @@ import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, filters, parts, query, sentences, tones, tour, view, words
-from dashboard.charts import Bar, Point, Series, Unit
+from dashboard import filters, query, sentences, tones, tour, view, words
+from dashboard.charts import distributions, palette, plot, ranking, scales, timeline, trends
+from dashboard.charts.distributions import Bin
+from dashboard.charts.palette import DARK, LIGHT
+from dashboard.charts.ranking import Bar
+from dashboard.charts.scales import Unit
+from dashboard.charts.timeline import Point, Series
 from dashboard.insights import search
+from dashboard.parts import style
 from etl import config, refresh
 from etl.config import Source
 from etl.sources import Options
@@ -44,11 +50,11 @@ def checked_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def checked(chart: Any) -> dict[str, Any]:
         spec = chart.to_dict(validate=True)
-        colours = parts.colours()
+        colours = style.colours()
         assert [one for one in words_in(spec) if tones.contrast(one, colours.paper) < tones.READABLE] == []
         return spec
 
-    monkeypatch.setattr(charts, "spec", checked)
+    monkeypatch.setattr(plot, "spec", checked)
 
 
 def words_in(spec: dict[str, Any]) -> set[str]:
@@ -195,7 +201,7 @@ def test_every_picture_states_its_finding_for_those_who_cannot_see_it(
 def test_filters_of_the_url_hold_on_every_page_in_the_dark_too(
     page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "colours", lambda: charts.DARK)
+    monkeypatch.setattr(style, "colours", lambda: DARK)
     app = opened(monkeypatch, sample, page, priority=["1", "2"], period=["26w"])
     assert "P1 and P2 · 30 Jun to 28 Dec 2025 · by week" in said(app)
     assert url(app)["priority"] == ["1", "2"]
@@ -295,13 +301,13 @@ def test_every_course_of_a_mean_quantile_or_share_has_a_band(
     page: str, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[str, Series]] = []
-    draw = charts.trend
+    draw = trends.trend
 
     def noting(series: Sequence[Series], unit: Unit, *more: Any, **how: Any) -> Any:
         drawn.extend((unit.kind, line) for line in series)
         return draw(series, unit, *more, **how)
 
-    monkeypatch.setattr(charts, "trend", noting)
+    monkeypatch.setattr(trends, "trend", noting)
     opened(monkeypatch, sample, page)
     courses = [line for kind, line in drawn if kind != "count"]
     assert courses
@@ -448,9 +454,9 @@ def test_a_version_that_cannot_be_read_is_said_without_its_file(
 
 def test_the_theme_and_the_charts_have_the_same_colours() -> None:
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
-    for name, colours in (("light", charts.LIGHT), ("dark", charts.DARK)):
+    for name, colours in (("light", LIGHT), ("dark", DARK)):
         keys = theme[name]
-        assert charts.palette(lambda key: theme[key.split(".")[1]].get(key.split(".")[2]), name == "dark") == colours
+        assert palette.themed(lambda key: theme[key.split(".")[1]].get(key.split(".")[2]), name == "dark") == colours
         assert keys["primaryColor"] == colours.accent
 
 
@@ -462,7 +468,7 @@ def week(at: int, value: float | None, flag: str = "") -> Point:
 
 def test_a_line_breaks_at_a_gap_and_is_dashed_towards_what_cannot_be_compared() -> None:
     points = [week(0, 1.0), week(1, 2.0), week(2, None), week(3, 3.0), week(4, 4.0), week(5, 5.0, "still running")]
-    assert [(dashed, [point.name for point in members]) for dashed, members in charts.runs(points)] == [
+    assert [(dashed, [point.name for point in members]) for dashed, members in timeline.runs(points)] == [
         (False, ["week 0", "week 1"]),
         (False, ["week 3", "week 4"]),
         (True, ["week 4", "week 5"]),
@@ -474,7 +480,7 @@ def test_a_band_lies_between_the_limits_and_breaks_where_one_is_missing() -> Non
         week(at, 0.5)._replace(low=low, high=high)
         for at, (low, high) in enumerate([(0.4, 0.6), (0.3, 0.7), (None, 0.7), (0.45, 0.55)])
     ]
-    chart = charts.trend([Series("rate", tuple(points))], Unit("share", "rate"), charts.LIGHT).to_dict()
+    chart = trends.trend([Series("rate", tuple(points))], Unit("share", "rate"), LIGHT).to_dict()
     drawn = {layer["mark"]["type"]: layer["data"]["values"] for layer in chart["layer"] if layer["mark"].get("opacity")}
     assert [(row["v"], row["high"]) for row in drawn["area"]] == [(0.4, 0.6), (0.3, 0.7)]
     assert [(row["v"], row["high"]) for row in drawn["rule"]] == [(0.45, 0.55)]
@@ -488,25 +494,25 @@ def test_a_band_lies_between_the_limits_and_breaks_where_one_is_missing() -> Non
 
 
 def test_durations_have_a_log_scale_with_ticks_that_people_know() -> None:
-    vertical = charts.scale([0.2, 30.0], Unit("hours", "time"), log=True)
+    vertical = scales.scale([0.2, 30.0], Unit("hours", "time"), log=True)
     assert vertical.is_log
     assert vertical.domain == (1 / 6, 168.0)
     assert "'8 h'" in vertical.axis.to_dict()["labelExpr"]
 
 
 def test_counts_and_shares_start_at_zero() -> None:
-    assert charts.scale([90.0, 110.0], Unit("count", "incidents")).domain[0] == 0
-    assert charts.scale([0.9, 0.95], Unit("share", "share")).domain == (0.0, 1.0)
+    assert scales.scale([90.0, 110.0], Unit("count", "incidents")).domain[0] == 0
+    assert scales.scale([0.9, 0.95], Unit("share", "share")).domain == (0.0, 1.0)
 
 
 def test_of_many_members_twelve_are_drawn_and_the_rest_counted() -> None:
-    shown, left_out = charts.ranked([Bar(f"group {at:02d}", float(at), 9) for at in range(43)])
+    shown, left_out = ranking.ranked([Bar(f"group {at:02d}", float(at), 9) for at in range(43)])
     assert ([bar.value for bar in shown], left_out) == ([42.0 - at for at in range(12)], 31)
 
 
 def test_a_running_period_far_above_the_others_does_not_flatten_them() -> None:
     points = [week(at, 2.0) for at in range(5)] + [week(5, 90.0, "still running")]
-    spec = charts.trend([Series("mean", tuple(points))], Unit("hours", "time"), charts.LIGHT).to_dict()
+    spec = trends.trend([Series("mean", tuple(points))], Unit("hours", "time"), LIGHT).to_dict()
     rows = [row for layer in spec["layer"] for row in layer.get("data", {}).get("values", []) if "beyond" in row]
     assert [row["v"] for row in rows if row["beyond"]] != []
     assert max(row["v"] for row in rows) < 4
@@ -537,8 +543,8 @@ def test_what_is_left_out_stands_beside_the_numbers(sample: Path, monkeypatch: p
 
 
 def test_durations_of_zero_have_a_name_on_a_log_scale() -> None:
-    bins = [charts.Bin(0.0, 10 / 3600, 7), charts.Bin(1.0, 2.0, 3)]
-    chart = charts.distribution(bins, [], charts.LIGHT).to_dict()
+    bins = [Bin(0.0, 10 / 3600, 7), Bin(1.0, 2.0, 3)]
+    chart = distributions.distribution(bins, [], LIGHT).to_dict()
     axis = chart["layer"][0]["encoding"]["x"]["axis"]
     assert axis["labelExpr"].endswith("'6 mo' : ''")
     assert "? '0'" in axis["labelExpr"]

@@ -26,6 +26,7 @@ from polars.testing import assert_frame_equal
 from streamlit.testing.v1 import AppTest
 
 from dashboard import marked, plate, press, query, record, rendering, report, sheets, tabulated, takeaway
+from dashboard.charts.palette import DARK, LIGHT
 from dashboard.record import Record
 from etl import refresh
 from etl.config import Source
@@ -371,14 +372,14 @@ def test_a_picture_carries_its_question_what_it_shows_and_what_that_means(
 
 
 def test_a_dark_page_is_light_on_paper() -> None:
-    from dashboard import charts, tones
+    from dashboard import tones
 
-    tints = rendering.light_tints(charts.DARK)
-    assert tints[charts.DARK.ink] == charts.LIGHT.ink
-    assert [tints[one] for one in charts.DARK.series] == list(charts.LIGHT.series)
-    mixture = tones.mixed(charts.DARK.series[1], charts.DARK.paper, 0.55)
-    assert tints[mixture] == tones.mixed(charts.LIGHT.series[1], charts.LIGHT.paper, 0.55)
-    assert rendering.light_tints(charts.LIGHT) == {}
+    tints = rendering.light_tints(DARK)
+    assert tints[DARK.ink] == LIGHT.ink
+    assert [tints[one] for one in DARK.series] == list(LIGHT.series)
+    mixture = tones.mixed(DARK.series[1], DARK.paper, 0.55)
+    assert tints[mixture] == tones.mixed(LIGHT.series[1], LIGHT.paper, 0.55)
+    assert rendering.light_tints(LIGHT) == {}
 
 
 def test_without_the_extra_what_it_draws_is_not_offered_and_a_sentence_says_how_to_get_it(

@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from dashboard import figures, outlasting, parts, sentences, view
+from dashboard import figures, outlasting, sentences, view
+from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, ways_out
 
 ORDER = 30
 LINES = {"mtta": "mean", "mtta_median": "median", "mtta_p90": "slowest tenth"}
 here = view.here(*LINES, "ack_rate", bands=(*LINES, "ack_rate"))
 mean, median, _ = (here.reading(name) for name in LINES)
 
-parts.title("Acknowledgement")
-parts.lead(
+prose.title("Acknowledgement")
+prose.lead(
     sentences.joined(
         sentences.known(
             mean,
@@ -22,12 +23,12 @@ parts.lead(
     sentences.when(median, "Half of them waited under {}."),
     sentences.when(here.reading("ack_rate"), "{} of what was opened has been taken on."),
 )
-parts.if_nothing(here)
+ways_out.if_nothing(here)
 # The picture stands above the switch that it obeys.
 picture = st.container()
 log = st.toggle("Log scale", value=True, key="acknowledgement-log", persist_state="session")
 with picture:
-    picked = parts.show(
+    picked = pictures.show(
         figures.develop(
             here, "How did the time to acknowledge develop?", LINES, log=log, click=True, axis="time to acknowledge"
         ),
@@ -36,13 +37,13 @@ with picture:
 outlasting.section(here, "acknowledged")
 left, right = st.columns(2, gap="large")
 with left:
-    parts.by_dimension(here, "Who waits longest?", "mtta", "acknowledgement-by")
+    splits.by_dimension(here, "Who waits longest?", "mtta", "acknowledgement-by")
 with right:
     marks = {"mtta_median": "median", "mtta_p90": "slowest tenth from"}
-    parts.show(figures.spread(here, "How are the times spread?", "mtta", marks))
-parts.show(
+    pictures.show(figures.spread(here, "How are the times spread?", "mtta", marks))
+pictures.show(
     figures.develop(here, "How many are taken on at all?", {"ack_rate": "taken on"}, axis="share of those opened")
 )
-parts.behind(here, "mtta", picked, "acknowledgement-incidents")
-parts.behind_picture(here, (*LINES, "ack_rate"))
-parts.foot(here, (*LINES, "ack_rate"))
+incident_lists.behind(here, "mtta", picked, "acknowledgement-incidents")
+numbers.behind_picture(here, (*LINES, "ack_rate"))
+foot.foot(here, (*LINES, "ack_rate"))

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import asking, drawn, fenced, parts, view, words
+from dashboard import asking, drawn, fenced, view, words
+from dashboard.parts import foot, pictures, prose, tables
 
 ORDER = 78
 # Seconds after which a reader is told that work is going on.
 UNHURRIED = 0.5
 
 here = view.here()
-tables = here.ask("tables")
+known = here.ask("tables")
 kept = st.session_state
 
 
@@ -40,23 +41,23 @@ def waiting() -> None:
 def show(asked: asking.Question) -> None:
     """Set the answer: its picture where it has one, and its rows."""
     if asked.frame is None:
-        parts.said("The question could not be answered. Nothing was changed, and the other pages are as they were.")
+        prose.said("The question could not be answered. Nothing was changed, and the other pages are as they were.")
         st.code(asked.trouble, language=None, wrap_lines=True)
         return
     rows = asked.frame.head(fenced.MOST_ROWS)
     cut = f", the first {words.number(rows.height)} of more" if asked.has_more else ""
-    parts.note(f"{words.counted(rows.height, 'row')}{cut} · {words.written(asked.took_seconds, 1)} s")
-    parts.show(drawn.picture(rows, here.colours))
-    parts.table(rows, "The answer's rows", "The answer has no rows.")
+    prose.note(f"{words.counted(rows.height, 'row')}{cut} · {words.written(asked.took_seconds, 1)} s")
+    pictures.show(drawn.picture(rows, here.colours))
+    tables.table(rows, "The answer's rows", "The answer has no rows.")
 
 
-parts.title("Ask the data")
-parts.lead(
-    f"**{words.counted(tables['table_name'].n_unique(), 'table')}** and "
+prose.title("Ask the data")
+prose.lead(
+    f"**{words.counted(known['table_name'].n_unique(), 'table')}** and "
     f"{words.counted(len(here.warehouse.kpis), 'KPI')} answer your own SQL.",
     f"It only reads; an answer has up to {words.number(fenced.MOST_ROWS)} rows and may take {asking.SECONDS} s.",
 )
-parts.note("What is chosen above does not hold here: a question says itself what it is about.")
+prose.note("What is chosen above does not hold here: a question says itself what it is about.")
 left, right = st.columns([5, 2], gap="large")
 with left:
     if "sql" not in kept:
@@ -69,7 +70,7 @@ with left:
     elif question is not None:
         waiting()
 with right:
-    for (table, comment), columns in tables.group_by("table_name", "table_comment", maintain_order=True):
+    for (table, comment), columns in known.group_by("table_name", "table_comment", maintain_order=True):
         with st.expander(f"`{table}`", type="compact"):
             st.caption(words.plain(comment))
             st.markdown(
@@ -85,4 +86,4 @@ with right:
                 f"- `kpi.{kpi.name}`, of `{kpi.fact}`: {words.plain(kpi.title)}" for kpi in here.warehouse.kpis.values()
             )
         )
-parts.foot(here, (), of_everything=True)
+foot.foot(here, (), of_everything=True)

@@ -3,7 +3,8 @@
 import polars as pl
 import streamlit as st
 
-from dashboard import parts, view, words
+from dashboard import view, words
+from dashboard.parts import foot, prose, tables
 
 ORDER = 70
 here = view.here()
@@ -12,16 +13,16 @@ rejects, issues = here.ask("rejects_by_reason"), here.ask("issues_by_rule")
 coverage = here.ask("coverage")
 incidents, rejected, kinds = sources["incidents"].sum(), rejects["n"].sum(), issues.select("rule", "field").n_unique()
 
-parts.title("Data health")
-parts.lead(
+prose.title("Data health")
+prose.lead(
     f"**{words.counted(int(incidents), 'incident')}** from {words.counted(sources.height, 'source')}, "
     f"known up to {words.moment(here.as_of)}.",
     f"{words.counted(int(rejected), 'row')} did not get in.",
     f"In the others, {words.counted(kinds, 'kind')} of odd things {'was' if kinds == 1 else 'were'} found.",
 )
-parts.note("This page is about everything that was loaded, whatever is chosen above.")
-parts.heading("How fresh is it?")
-parts.table(
+prose.note("This page is about everything that was loaded, whatever is chosen above.")
+prose.heading("How fresh is it?")
+tables.table(
     sources.select(
         pl.col("source").alias("Source"),
         pl.col("kind").alias("Kind"),
@@ -32,12 +33,12 @@ parts.table(
     ),
     "Freshness of each source",
 )
-parts.heading("Which fields are filled?")
-parts.note("Share of incidents with a value; a field that no source fills is listed last")
+prose.heading("Which fields are filled?")
+prose.note("Share of incidents with a value; a field that no source fills is listed last")
 filled = coverage.pivot("source", index="field", values="known").with_columns(
     pl.max_horizontal(pl.exclude("field")).alias("_best")
 )
-parts.table(
+tables.table(
     filled.sort("_best", descending=True, maintain_order=True).drop("_best").rename({"field": "Field"}),
     "Coverage of every field by source",
     height=420,
@@ -49,8 +50,8 @@ parts.table(
 )
 left, right = st.columns(2, gap="large")
 with left:
-    parts.heading("What was odd, and what was done about it?")
-    parts.told(
+    prose.heading("What was odd, and what was done about it?")
+    prose.told(
         [
             f"**{words.counted(row['incidents'], 'incident')}** of {words.plain(row['source'])}: "
             f"{words.plain(row['message'])}, as in {words.plain(row['example'])}"
@@ -59,8 +60,8 @@ with left:
         "Nothing odd was found.",
     )
 with right:
-    parts.heading("What did not get in, and why?")
-    parts.told(
+    prose.heading("What did not get in, and why?")
+    prose.told(
         [
             f"**{words.counted(row['n'], 'row')}** of {words.plain(row['file'])}"
             + ("" if row["line"] is None else f", first in line {row['line']}")
@@ -70,11 +71,11 @@ with right:
         "Every row got in.",
     )
 if not issues.is_empty():
-    parts.folded("All that was odd, by rule and field", issues)
+    tables.folded("All that was odd, by rule and field", issues)
 if not rejects.is_empty():
-    parts.folded("The rejected rows", here.ask("rejects"))
-parts.heading("What ran?")
-parts.table(
+    tables.folded("The rejected rows", here.ask("rejects"))
+prose.heading("What ran?")
+tables.table(
     runs.select(
         pl.col("started_at").alias("Started (UTC)"),
         pl.col("source").alias("Source"),
@@ -87,4 +88,4 @@ parts.table(
     "The latest runs",
     "Nothing ran yet.",
 )
-parts.foot(here, (), of_everything=True)
+foot.foot(here, (), of_everything=True)

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import figures, parts, sentences, verdicts, view, words
+from dashboard import figures, sentences, verdicts, view, words
+from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, tiles, ways_out
 
 ORDER = 50
 TILES = ("fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate")
@@ -10,8 +11,8 @@ here = view.here("fcr_rate", *TILES, bands=("fcr_rate", "fcr_coverage"))
 rate = here.reading("fcr_rate")
 beside = here.ask("beside", "fcr_rate", here.scope)
 
-parts.title("First contact")
-parts.lead(
+prose.title("First contact")
+prose.lead(
     sentences.joined(
         sentences.known(
             rate,
@@ -27,8 +28,8 @@ parts.lead(
         f"{words.number(beside.first_contact_over_24_hours)} over a day, which a caller may not call first contact.",
     ),
 )
-parts.if_nothing(here)
-picked = parts.show(
+ways_out.if_nothing(here)
+picked = pictures.show(
     figures.develop(
         here,
         "How did first-contact resolution develop?",
@@ -38,13 +39,13 @@ picked = parts.show(
     ),
     key="first-contact-trend",
 )
-parts.tiles(here, TILES, "first-contact")
+tiles.tiles(here, TILES, "first-contact")
 verdicts.panel(here, TILES, "first-contact")
 left, right = st.columns(2, gap="large")
 with left:
-    parts.by_dimension(here, "Where is the first contact enough?", "fcr_rate", "first-contact-by")
+    splits.by_dimension(here, "Where is the first contact enough?", "fcr_rate", "first-contact-by")
 with right:
-    parts.show(figures.spread(here, "How long did these incidents take?", "fcr_rate", {}))
-parts.behind(here, "fcr_rate", picked, "first-contact-incidents")
-parts.behind_picture(here, ("fcr_rate", "fcr_coverage"))
-parts.foot(here, ("fcr_rate", "fcr_coverage"))
+    pictures.show(figures.spread(here, "How long did these incidents take?", "fcr_rate", {}))
+incident_lists.behind(here, "fcr_rate", picked, "first-contact-incidents")
+numbers.behind_picture(here, ("fcr_rate", "fcr_coverage"))
+foot.foot(here, ("fcr_rate", "fcr_coverage"))

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import doubting, fitness, parts, record, view
+from dashboard import doubting, fitness, record, view
+from dashboard.parts import foot, pictures, prose, tables
 
 NAME = "Fitness"
 ORDER = 72
@@ -11,15 +12,15 @@ here = view.here()
 batches = here.ask("batches")
 grades, findings = here.ask("grades", batches), here.ask("findings", batches)
 
-parts.title("Fitness of the data")
-parts.lead(*doubting.said(here, grades, findings))
-parts.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
-parts.heading("What is odd about it?")
-parts.told(doubting.told(findings), "Nothing odd was found.")
-if len(findings) > parts.MOST_TOLD:
-    parts.folded("All that is odd", doubting.listing(findings))
+prose.title("Fitness of the data")
+prose.lead(*doubting.said(here, grades, findings))
+pictures.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
+prose.heading("What is odd about it?")
+prose.told(doubting.told(findings), "Nothing odd was found.")
+if len(findings) > prose.MOST_TOLD:
+    tables.folded("All that is odd", doubting.listing(findings))
 panel = st.expander(TITLE, key="with-and-without", on_change="rerun")
 if panel.open:
     with panel, record.fold(TITLE):
-        parts.with_and_without(here, tuple(fitness.CLOCKS), TITLE)
-parts.foot(here, ())
+        foot.with_and_without(here, tuple(fitness.CLOCKS), TITLE)
+foot.foot(here, ())

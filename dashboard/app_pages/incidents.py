@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import one_incident, parts, query, searching, view, words
+from dashboard import one_incident, query, searching, view, words
+from dashboard.parts import foot, incident_lists, prose, ways_out
 
 ORDER = 60
 here = view.here("incident_volume")
@@ -11,7 +12,7 @@ chosen = st.query_params.get("incident")
 if chosen:
     one_incident.show(here, chosen)
 else:
-    parts.title("Incidents")
+    prose.title("Incidents")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         search = st.text_input(
             "Search",
@@ -24,29 +25,29 @@ else:
             width=420,
         ).strip()
         only_open = st.toggle("Only those still open", key="open", bind="query-params")
-    asked = {"text": search or None, "only_open": only_open, "limit": parts.LISTED}
+    asked = {"text": search or None, "only_open": only_open, "limit": incident_lists.LISTED}
     found = here.ask("incidents", here.scope, **asked)
     with_it = f" with “{words.plain(search)}” in them" if search else ""
     elsewhere = here.ask("incidents", query.Scope(), **asked) if search and not found.total else None
     if elsewhere is not None and elsewhere.total:
         found = elsewhere
-        parts.lead(
+        prose.lead(
             f"**{words.counted(found.total, 'incident')}**{with_it}, none of them opened {here.in_span} among what is "
             "chosen above."
         )
     else:
         is_all = not search and not only_open
         excluded = sum(here.ask("beside", "incident_volume", here.scope).excluded.values()) if is_all else 0
-        parts.lead(
+        prose.lead(
             f"**{words.counted(found.total, 'incident')}** opened {here.in_span}{with_it}"
             + (f" {'is' if found.total == 1 else 'are'} still open." if only_open else "")
             + (f", {words.number(excluded)} of them left out of every KPI." if excluded else "" if only_open else "."),
-            f"The newest {parts.LISTED} are listed." if found.total > parts.LISTED else "",
+            f"The newest {incident_lists.LISTED} are listed." if found.total > incident_lists.LISTED else "",
         )
     if found.total:
-        parts.incident_list(found, "incidents-list")
+        incident_lists.incident_list(found, "incidents-list")
     elif search:
-        parts.nothing("None of any other day has it either. Fewer words find more.")
+        prose.nothing("None of any other day has it either. Fewer words find more.")
     else:
-        parts.nothing_matches(here)
-    parts.foot(here, ("incident_volume",))
+        ways_out.nothing_matches(here)
+    foot.foot(here, ("incident_volume",))

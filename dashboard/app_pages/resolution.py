@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import figures, outlasting, parts, sentences, verdicts, view
+from dashboard import figures, outlasting, sentences, verdicts, view
+from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, tiles, ways_out
 
 ORDER = 20
 LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
@@ -10,8 +11,8 @@ TILES = ("mttr_person", "mttr_active", "reopen_rate", "sla_met_rate")
 here = view.here(*LINES, *TILES, bands=LINES)
 mean, median, slowest = (here.reading(name) for name in LINES)
 
-parts.title("Resolution")
-parts.lead(
+prose.title("Resolution")
+prose.lead(
     sentences.joined(
         sentences.known(
             mean,
@@ -22,26 +23,26 @@ parts.lead(
     ),
     sentences.when(median, f"The quicker half took under {{}}, one in ten over {sentences.amount(slowest)}."),
 )
-parts.if_nothing(here)
+ways_out.if_nothing(here)
 # The picture stands above the switch that it obeys.
 picture = st.container()
 log = st.toggle("Log scale", value=True, key="resolution-log", persist_state="session")
 with picture:
-    picked = parts.show(
+    picked = pictures.show(
         figures.develop(
             here, "How did the time to resolve develop?", LINES, log=log, click=True, axis="time to resolve"
         ),
         key="resolution-trend",
     )
-parts.tiles(here, TILES, "resolution")
+tiles.tiles(here, TILES, "resolution")
 verdicts.panel(here, TILES, "resolution")
 outlasting.section(here, "resolved")
 left, right = st.columns(2, gap="large")
 with left:
-    parts.by_dimension(here, "Where does it take longest?", "mttr", "resolution-by")
+    splits.by_dimension(here, "Where does it take longest?", "mttr", "resolution-by")
 with right:
     marks = {"mttr_median": "median", "mttr_p90": "slowest tenth from"}
-    parts.show(figures.spread(here, "How are the times spread?", "mttr", marks))
-parts.behind(here, "mttr", picked, "resolution-incidents")
-parts.behind_picture(here, tuple(LINES))
-parts.foot(here, tuple(LINES))
+    pictures.show(figures.spread(here, "How are the times spread?", "mttr", marks))
+incident_lists.behind(here, "mttr", picked, "resolution-incidents")
+numbers.behind_picture(here, tuple(LINES))
+foot.foot(here, tuple(LINES))

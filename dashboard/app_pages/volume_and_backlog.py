@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from dashboard import figures, foremost, parts, sentences, view, words
+from dashboard import figures, foremost, sentences, view, words
+from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, ways_out
 
 NAME = "Volume"
 ORDER = 40
 here = view.here("incident_volume", "resolved_count", "backlog", "backlog_age_median")
 opened, resolved, backlog, age = (here.reading(name) for name in here.batch)
 
-parts.title("Volume and backlog")
-parts.lead(
+prose.title("Volume and backlog")
+prose.lead(
     sentences.joined(
         f"{sentences.opened(opened)} {here.in_span}",
         sentences.compared(opened),
@@ -24,8 +25,8 @@ parts.lead(
         + (f", half of them for longer than {words.duration(age.value)}." if age.value is not None else "."),
     ),
 )
-parts.if_nothing(here)
-picked = parts.show(
+ways_out.if_nothing(here)
+picked = pictures.show(
     figures.develop(
         here,
         "How many incidents came in?",
@@ -39,12 +40,12 @@ picked = parts.show(
 left, right = st.columns(2, gap="large")
 with left:
     flow = {"incident_volume": "opened", "resolved_count": "resolved"}
-    parts.show(figures.develop(here, "Do we keep up?", flow, axis="incidents"))
-    parts.by_dimension(here, "Where do they come from?", "incident_volume", "volume-by")
+    pictures.show(figures.develop(here, "Do we keep up?", flow, axis="incidents"))
+    splits.by_dimension(here, "Where do they come from?", "incident_volume", "volume-by")
 with right:
-    parts.show(figures.develop(here, "How many were open?", {"backlog": "open"}, axis="open at the period's end"))
-    parts.show(figures.clock(here, "When do they come in?"))
-    parts.show(figures.ages(here, "How old is what is open?"))
-parts.behind(here, "incident_volume", picked, "volume-incidents")
-parts.behind_picture(here, here.batch)
-parts.foot(here, here.batch)
+    pictures.show(figures.develop(here, "How many were open?", {"backlog": "open"}, axis="open at the period's end"))
+    pictures.show(figures.clock(here, "When do they come in?"))
+    pictures.show(figures.ages(here, "How old is what is open?"))
+incident_lists.behind(here, "incident_volume", picked, "volume-incidents")
+numbers.behind_picture(here, here.batch)
+foot.foot(here, here.batch)

@@ -4,43 +4,44 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import parts, record, sentences, view, whereabouts, words
+from dashboard import record, sentences, view, whereabouts, words
+from dashboard.parts import foot, pictures, prose, tables, ways_out
 
 ORDER = 25
 TITLE = "The numbers behind the pictures, and how sure they are"
 here = view.here("mttr", "mttr_business")
 found = whereabouts.look(here)
 
-parts.title("Where the time goes")
+prose.title("Where the time goes")
 if found is None:
-    parts.lead(f"0 incidents with a known time were resolved {here.in_span}.")
-    parts.nothing_matches(here)
+    prose.lead(f"0 incidents with a known time were resolved {here.in_span}.")
+    ways_out.nothing_matches(here)
 else:
     business = sentences.when(here.reading("mttr_business"), "Counting business hours only, it took {}.")
-    parts.lead(*whereabouts.said(here, found), business)
-    parts.show(whereabouts.parts_figure(here, found, "What is the time to resolve made of?"))
-    parts.show(whereabouts.time_figure(here, found, "How did the shares develop?"))
+    prose.lead(*whereabouts.said(here, found), business)
+    pictures.show(whereabouts.parts_figure(here, found, "What is the time to resolve made of?"))
+    pictures.show(whereabouts.time_figure(here, found, "How did the shares develop?"))
     moves = here.ask("hand_overs", here.scope)
     left, right = st.columns(2, gap="large")
     with left:
-        parts.show(
+        pictures.show(
             whereabouts.groups_figure(here, found, "Who had them meanwhile?"),
             otherwise="The source does not tell which group had an incident when.",
         )
     with right:
-        parts.show(whereabouts.pairs_figure(here, moves, "Between whom are they handed over?"))
-        parts.note(whereabouts.hand_overs_said(moves, found.n))
+        pictures.show(whereabouts.pairs_figure(here, moves, "Between whom are they handed over?"))
+        prose.note(whereabouts.hand_overs_said(moves, found.n))
     # How sure each part is takes as long as the page: only who looks waits.
     panel = st.expander(TITLE, key="how-sure", on_change="rerun")
     if panel.open:
         with panel, record.fold(TITLE):
             sure, groups = here.ask("how_sure", here.scope)
-            parts.note(
+            prose.note(
                 f"Means over all {words.number(found.n)} incidents, so that they add up; n is the same for each."
             )
-            parts.table(whereabouts.table(found, sure), TITLE, rows=partial(whereabouts.typed, found, sure))
+            tables.table(whereabouts.table(found, sure), TITLE, rows=partial(whereabouts.typed, found, sure))
             rows = partial(whereabouts.by_group_typed, groups)
-            parts.table(whereabouts.by_group(groups), "What each group had of the time", rows=rows)
+            tables.table(whereabouts.by_group(groups), "What each group had of the time", rows=rows)
     if not moves.pairs.is_empty():
-        parts.folded("All hand-overs", whereabouts.hand_overs(moves))
-parts.foot(here, ("mttr", "mttr_business"))
+        tables.folded("All hand-overs", whereabouts.hand_overs(moves))
+foot.foot(here, ("mttr", "mttr_business"))

@@ -6,7 +6,8 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import figures, filters, parts, query, reasons, sentences, view, why, words
+from dashboard import figures, filters, query, reasons, sentences, view, why, words
+from dashboard.parts import foot, incident_lists, movers, pictures, prose, splits, tables, ways_out
 
 ORDER = 15
 # Asked most, so they stand first in the list.
@@ -17,7 +18,7 @@ kpis = [name for name, one in here.warehouse.kpis.items() if why.can_be_split(on
 kpis.sort(key=lambda name: (ANSWERED.index(name) if name in ANSWERED else len(ANSWERED), here.kpi(name).title))
 # A column of which one member is chosen explains nothing.
 alone = {column for column, values in here.choice.where if len(values) == 1}
-columns = [column for column in parts.DIMENSIONS if column in here.known and column not in alone]
+columns = [column for column in splits.DIMENSIONS if column in here.known and column not in alone]
 if st.session_state.get("moved_by") not in (None, *columns):
     del st.session_state["moved_by"]
 
@@ -27,7 +28,7 @@ def look_closer(column: str, member: str | None) -> None:
     st.session_state[f"f_{column}"] = [filters.NONE if member is None else member]
 
 
-parts.title("Why it moved")
+prose.title("Why it moved")
 # The sentence stands above the switches that it obeys.
 top = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -53,35 +54,35 @@ bridge = here.ask("bridges", name, here.scope, (column,)).get(column) if column 
 
 with top:
     if bridge is None:
-        parts.lead(sentences.joined(f"{here.kpi(name).title}: **{sentences.amount(reading)}** {here.in_span}"))
+        prose.lead(sentences.joined(f"{here.kpi(name).title}: **{sentences.amount(reading)}** {here.in_span}"))
         if not columns:
-            parts.nothing("There is nothing to split it by: all incidents are alike in every column.")
+            prose.nothing("There is nothing to split it by: all incidents are alike in every column.")
         elif reading.reason:
-            parts.nothing(f"There is nothing to compare it with: {reading.reason}.")
-            parts.offer_later(here, name)
+            prose.nothing(f"There is nothing to compare it with: {reading.reason}.")
+            ways_out.offer_later(here, name)
         else:
-            parts.nothing("Too few incidents to compare.")
+            prose.nothing("Too few incidents to compare.")
     else:
         steps = reasons.steps(bridge, kind)
         say = reasons.saying(bridge, steps, kind)
-        parts.lead(
+        prose.lead(
             f"{words.plain(here.kpi(name).title)}: **{sentences.amount(reading)}** {here.in_span}, "
             f"**{say(bridge.change)}** on {reading.against}{words.plain(reasons.said(steps, bridge, say))}.",
             words.plain(sentences.of_the_whole(reading)),
         )
 if bridge is not None:
-    parts.show(
+    pictures.show(
         figures.waterfall(here, "What adds up to the change?", bridge),
         otherwise="Nothing changed in any part.",
     )
     judged = here.ask("one_by_one", name, here.scope, column)
-    if movers := why.movers(bridge):
+    if moved := why.movers(bridge):
         worse = "fell" if bridge.kpi.better == "higher" else "rose"
-        parts.heading(f"Whose own {reasons.own(kind)} {worse} most?")
-        for place, one in enumerate(movers):
+        prose.heading(f"Whose own {reasons.own(kind)} {worse} most?")
+        for place, one in enumerate(moved):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 who = words.plain(reasons.member(column, one.member))
-                parts.said(f"**{who}** {words.plain(reasons.mover(one, column, kind, judged))}")
+                prose.said(f"**{who}** {words.plain(reasons.mover(one, column, kind, judged))}")
                 st.button(
                     "Look closer",
                     key=f"closer-{place}",
@@ -90,7 +91,7 @@ if bridge is not None:
                     args=(column, one.member),
                 )
     if told := reasons.one_by_one(judged, column, kind):
-        parts.said(words.plain(told))
+        prose.said(words.plain(told))
     if why.can_be_weighed(bridge.kpi):
         of = "n_now" if bridge.change >= 0 else "n_before"
         heaviest = here.ask(
@@ -102,9 +103,9 @@ if bridge is not None:
             bridge.now,
             int(bridge.parts[of].sum()),
         )
-        parts.heading("Which incidents weigh most in it?")
-        parts.note(words.plain(reasons.heaviest(heaviest, kind)))
-        parts.incident_list(query.Incidents(heaviest.rows, heaviest.rows.height), "heaviest")
-    parts.stand_out(here, name)
-    parts.folded("Every part", figures.bridge_table(bridge, kind), partial(figures.bridge_rows, bridge, kind))
-parts.foot(here, (name,))
+        prose.heading("Which incidents weigh most in it?")
+        prose.note(words.plain(reasons.heaviest(heaviest, kind)))
+        incident_lists.incident_list(query.Incidents(heaviest.rows, heaviest.rows.height), "heaviest")
+    movers.stand_out(here, name)
+    tables.folded("Every part", figures.bridge_table(bridge, kind), partial(figures.bridge_rows, bridge, kind))
+foot.foot(here, (name,))

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard import charts, manners, stacks, words
-from dashboard.charts import Palette
+from dashboard import manners, words
+from dashboard.charts import plot, scales, stacks, timeline
+from dashboard.charts.palette import Palette
 
 HEIGHT = 210
 PARTS = 250
@@ -143,12 +144,12 @@ def draw(life: Life, colours: Palette, *, log: bool = False) -> Any:
     states = drawable(life.states, x.part)
     if life.hours:
         shades = [{"from": x.at(since), "to": x.at(until)} for since, until in life.hours]
-        shade = alt.Chart(charts.data(shades)).mark_rect(color=colours.accent, opacity=0.1)
+        shade = alt.Chart(plot.data(shades)).mark_rect(color=colours.accent, opacity=0.1)
         layers.append(shade.encode(x=x.of("from"), x2=alt.X2("to")))
     layers.append(_states([_row(one, x, STATE) for one in states], x, y, colours))
     if life.groups:
         rows = [_row(one, x, GROUP) for one in drawable(life.groups, x.part)]
-        band = alt.Chart(charts.data(rows)).mark_rect(fill=colours.panel, stroke=colours.muted, strokeWidth=1)
+        band = alt.Chart(plot.data(rows)).mark_rect(fill=colours.panel, stroke=colours.muted, strokeWidth=1)
         layers.append(band.encode(x=x.of("from"), x2=alt.X2("to"), y=y, tooltip=_tooltip("note", "Group")))
         layers.append(_names(rows, x, y, colours.ink))
     layers.append(_names([_row(one, x, STATE) for one in states if one.note], x, y, colours.paper))
@@ -162,10 +163,10 @@ def draw(life: Life, colours: Palette, *, log: bool = False) -> Any:
         for tick in ticks(life, x.part)
     ]
     if events:
-        marks = alt.Chart(charts.data(events)).mark_tick(color=colours.ink, thickness=1.5, orient="vertical")
+        marks = alt.Chart(plot.data(events)).mark_tick(color=colours.ink, thickness=1.5, orient="vertical")
         told = [alt.Tooltip("what:N", title="Event"), alt.Tooltip("when:N", title="At")]
         layers.append(marks.encode(x=x.of("from"), y=y, tooltip=told))
-    return charts.dressed(alt.layer(*layers), colours, HEIGHT)
+    return plot.dressed(alt.layer(*layers), colours, HEIGHT)
 
 
 def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette) -> Any:
@@ -178,7 +179,7 @@ def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette
             title=None, orient="top", direction="horizontal", symbolType="square", labelColor=colours.ink, columns=3
         ),
     )
-    band = alt.Chart(charts.data(rows)).mark_rect(stroke=colours.paper, strokeWidth=0.5)
+    band = alt.Chart(plot.data(rows)).mark_rect(stroke=colours.paper, strokeWidth=0.5)
     told = [*_tooltip("kind", "Was"), alt.Tooltip("note:N", title="Why")]
     return band.encode(x=x.of("from"), x2=alt.X2("to"), y=y, color=colour, tooltip=told)
 
@@ -186,12 +187,12 @@ def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette
 def _names(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, tint: str) -> Any:
     """Set each stretch's note into it, as far as there is room."""
     room = "datum.part * width - 10"
-    names = alt.Chart(charts.data([row for row in rows if row["part"] > NAMED])).mark_text(
+    names = alt.Chart(plot.data([row for row in rows if row["part"] > NAMED])).mark_text(
         align="left",
         dx=5,
         color=tint,
         fontSize=12,
-        font=charts.FONT,
+        font=plot.FONT,
         tooltip=None,
         text=alt.ExprRef(f"{room} > 34 ? datum.note : ''"),
         limit=alt.ExprRef(f"max(1, {room})"),
@@ -229,7 +230,7 @@ class _Axis:
         domain = [self.at(life.since), self.at(life.until)]
         if log:
             self.field, scale = "Q", alt.Scale(type="log", domain=domain, nice=False)
-            axis = charts._log_axis("time since opening")
+            axis = scales.log_axis("time since opening")
         else:
             # As plain numbers, the ends of bars read it otherwise than their beginnings, and Vega complains.
             reach = alt.ExprRef(f"[{domain[0]:.0f}, {domain[1]:.0f}]")
@@ -263,7 +264,7 @@ def _milliseconds(when: datetime) -> float:
 
 def _format(since: datetime, until: datetime) -> str:
     """Choose how finely the axis names its times, from minutes to years."""
-    length, day = until - since, charts.DAYS[manners.here().order]
+    length, day = until - since, timeline.DAYS[manners.here().order]
     if length < timedelta(minutes=10):
         return "%H:%M:%S"
     if length < timedelta(days=3):

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard import charts, tones, words
-from dashboard.charts import Note, Palette, Point
+from dashboard import tones, words
+from dashboard.charts import markings, plot, timeline
+from dashboard.charts.palette import Palette
+from dashboard.charts.timeline import Note, Point
 
 
 class Part(NamedTuple):
@@ -71,7 +73,7 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         *([alt.Tooltip("before:N", title="In the period before")] if is_compared else []),
     ]
     x = alt.X("v:Q", scale=x_scale, axis=None)
-    base = alt.Chart(charts.data(rows)).encode(y=y, tooltip=tooltip)
+    base = alt.Chart(plot.data(rows)).encode(y=y, tooltip=tooltip)
     layers: list[Any] = [
         base.mark_bar(height={"band": 0.66}, stroke=colours.lines, strokeWidth=1).encode(
             x=x, color=alt.Color("tint:N", scale=None)
@@ -81,12 +83,12 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         {"name": bar.name, "v": bar.before, "end": max(bar.value, bar.before)} for bar in bars if bar.before is not None
     ]
     if ends:
-        marks = alt.Chart(charts.data(ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
+        marks = alt.Chart(plot.data(ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
         layers.append(marks.encode(y=y, x=x))
     reach = [{**row, "end": max(bar.value, bar.before or 0.0)} for row, bar in zip(rows, bars, strict=True)]
-    text = alt.Chart(charts.data(reach)).mark_text(font=charts.FONT, fontSize=12, align="left", dx=8, color=colours.ink)
+    text = alt.Chart(plot.data(reach)).mark_text(font=plot.FONT, fontSize=12, align="left", dx=8, color=colours.ink)
     layers.append(text.encode(y=y, x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")))
-    return charts.dressed(alt.layer(*layers), colours, max(110, 30 * len(bars) + 24), top=4)
+    return plot.dressed(alt.layer(*layers), colours, max(110, 30 * len(bars) + 24), top=4)
 
 
 def _colour(kinds: dict[str, tuple[str, str]], legend: alt.Legend | None) -> alt.Color:
@@ -133,8 +135,8 @@ def over_time(
                 share = value / totals[point.since]
                 rows.append(
                     {
-                        "from": charts._stamp(point.since, wide * 0.08),
-                        "to": charts._stamp(point.since, wide * 0.92),
+                        "from": timeline.stamp(point.since, wide * 0.08),
+                        "to": timeline.stamp(point.since, wide * 0.92),
                         "low": low,
                         "high": low + share,
                         "part": name,
@@ -145,17 +147,17 @@ def over_time(
                     }
                 )
                 low += share
-    x = charts.time_axis(points)
+    x = timeline.axis(points)
     # Streamlit draws once before the rows arrive: the reach of the axis must not depend on them.
-    reach = charts.data(
-        [{"from": charts._stamp(points[0].since), "to": charts._stamp(points[-1].until, 1)}],
+    reach = plot.data(
+        [{"from": timeline.stamp(points[0].since), "to": timeline.stamp(points[-1].until, 1)}],
     )
     frame = alt.Chart(reach).mark_rect(opacity=0).encode(x=x.of("from:T"), x2=alt.X2("to:T"))
     legend = alt.Legend(
         title=None, orient="top", columns=2, symbolType="square", labelColor=colours.ink, labelLimit=180
     )
     drawn = (
-        alt.Chart(charts.data(rows))
+        alt.Chart(plot.data(rows))
         .mark_rect()
         .encode(
             x=x.of("from:T"),
@@ -176,8 +178,8 @@ def over_time(
             ],
         )
     )
-    marked = charts._noted(notes, points, colours, x)
-    return charts.dressed(alt.layer(frame, drawn, *marked), colours, 320, top=4)
+    marked = markings.noted(notes, points, colours, x)
+    return plot.dressed(alt.layer(frame, drawn, *marked), colours, 320, top=4)
 
 
 def by_member(
@@ -206,7 +208,7 @@ def by_member(
     x_scale = alt.Scale(domain=[0, top * 1.25], nice=False)
     y = alt.Y("name:N", sort=[*order], axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink))
     drawn = (
-        alt.Chart(charts.data(rows))
+        alt.Chart(plot.data(rows))
         .mark_bar(height={"band": 0.66})
         .encode(
             y=y,
@@ -222,8 +224,8 @@ def by_member(
     )
     totals = [{"name": name, "v": sums[name], "label": words.duration(sums[name], scale)} for name in order]
     text = (
-        alt.Chart(charts.data(totals))
-        .mark_text(font=charts.FONT, fontSize=12, align="left", dx=6, color=colours.ink)
+        alt.Chart(plot.data(totals))
+        .mark_text(font=plot.FONT, fontSize=12, align="left", dx=6, color=colours.ink)
         .encode(y=y, x=alt.X("v:Q", scale=x_scale, axis=None), text=alt.Text("label:N"))
     )
-    return charts.dressed(alt.layer(drawn, text), colours, 27 * len(order) + 30, top=4)
+    return plot.dressed(alt.layer(drawn, text), colours, 27 * len(order) + 30, top=4)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard import charts
-from dashboard.charts import Note, Palette, Point, Unit
+from dashboard.charts import markings, plot, scales, timeline
+from dashboard.charts.palette import Palette
+from dashboard.charts.scales import Scale, Unit
+from dashboard.charts.timeline import Note, Point, TimeAxis
 
 
 class Judged(NamedTuple):
@@ -36,62 +38,60 @@ def control(
     comparable = [one for one in periods if not one.point.flag]
     is_log = unit.kind == "hours"
     lines = [(one.point.value, one.high, one.low if is_log else None) for one in comparable]
-    vertical = charts.scale([value for three in lines for value in three if value is not None], unit, log=is_log)
-    x = charts.time_axis(points)
+    vertical = scales.scale([value for three in lines for value in three if value is not None], unit, log=is_log)
+    x = timeline.axis(points)
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     limited = [_step(one, vertical) for one in periods if one.centre is not None]
     layers: list[Any] = []
     if baseline is not None:
         layers += _shaded(baseline, colours, x)
     if limited:
-        band = alt.Chart(charts.data(limited)).mark_rect(color=colours.accent, opacity=0.13)
+        band = alt.Chart(plot.data(limited)).mark_rect(color=colours.accent, opacity=0.13)
         layers.append(band.encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=y, y2=alt.Y2("high:Q")))
-        centre = alt.Chart(charts.data(limited)).mark_rule(color=colours.muted, strokeWidth=1.2)
+        centre = alt.Chart(plot.data(limited)).mark_rule(color=colours.muted, strokeWidth=1.2)
         across = alt.Y("centre:Q", scale=vertical.vega(), axis=vertical.axis)
         layers.append(centre.encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=across))
     layers += _values(periods, vertical, colours, x, y)
-    layers += charts._noted(notes, points, colours, x)
+    layers += markings.noted(notes, points, colours, x)
     layers.append(_told(periods, unit, x))
-    return charts.dressed(alt.layer(*layers), colours)
+    return plot.dressed(alt.layer(*layers), colours)
 
 
-def _step(one: Judged, vertical: charts.Scale) -> dict[str, Any]:
+def _step(one: Judged, vertical: Scale) -> dict[str, Any]:
     bottom, top = vertical.domain
     low, centre, high = (
         min(max((value or 0.0) / vertical.divisor, bottom), top) for value in (one.low, one.centre, one.high)
     )
-    reach = {"from": charts._stamp(one.point.since), "to": charts._stamp(one.point.until, 1)}
+    reach = {"from": timeline.stamp(one.point.since), "to": timeline.stamp(one.point.until, 1)}
     return {**reach, "v": low, "centre": centre, "high": high}
 
 
-def _shaded(baseline: tuple[date, date], colours: Palette, x: charts.TimeAxis) -> list[Any]:
+def _shaded(baseline: tuple[date, date], colours: Palette, x: TimeAxis) -> list[Any]:
     rows = alt.Data(
-        values=[{"from": charts._stamp(baseline[0]), "to": charts._stamp(baseline[1], 1), "name": "baseline"}]
+        values=[{"from": timeline.stamp(baseline[0]), "to": timeline.stamp(baseline[1], 1), "name": "baseline"}]
     )
     shade = alt.Chart(rows).mark_rect(color=colours.lines, opacity=0.38)
-    style = charts._text(colours, fontSize=11, align="left", baseline="bottom", dy=-6, fontStyle="italic")
+    style = plot.text(colours, fontSize=11, align="left", baseline="bottom", dy=-6, fontStyle="italic")
     name = alt.Chart(rows).mark_text(**style).encode(x=x.of("from:T"), y=alt.value(0), text=alt.Text("name:N"))
     return [shade.encode(x=x.of("from:T"), x2=alt.X2("to:T")), name]
 
 
-def _values(
-    periods: Sequence[Judged], vertical: charts.Scale, colours: Palette, x: charts.TimeAxis, y: alt.Y
-) -> list[Any]:
+def _values(periods: Sequence[Judged], vertical: Scale, colours: Palette, x: TimeAxis, y: alt.Y) -> list[Any]:
     bottom, top = vertical.domain
 
     def row(one: Judged) -> dict[str, Any]:
         at = (one.point.value or 0.0) / vertical.divisor
-        return {"at": charts._middle(one.point), "v": min(max(at, bottom), top)}
+        return {"at": timeline.middle(one.point), "v": min(max(at, bottom), top)}
 
     known = [one for one in periods if one.point.value is not None]
     layers: list[Any] = []
-    for run, (is_dashed, members) in enumerate(charts.runs([one.point for one in periods])):
+    for run, (is_dashed, members) in enumerate(timeline.runs([one.point for one in periods])):
         if not is_dashed:
             rows = [
-                {"at": charts._middle(point), "v": min((point.value or 0.0) / vertical.divisor, top), "run": run}
+                {"at": timeline.middle(point), "v": min((point.value or 0.0) / vertical.divisor, top), "run": run}
                 for point in members
             ]
-            line = alt.Chart(charts.data(rows)).mark_line(color=colours.accent, strokeWidth=1.6)
+            line = alt.Chart(plot.data(rows)).mark_line(color=colours.accent, strokeWidth=1.6)
             layers.append(line.encode(x=x.of(), y=y))
     styles: dict[str, tuple[list[Judged], dict[str, Any]]] = {
         "usual": (
@@ -107,16 +107,16 @@ def _values(
     }
     for members_, style in styles.values():
         if members_:
-            dots = alt.Chart(charts.data([row(one) for one in members_])).mark_point(filled=True, opacity=1, **style)
+            dots = alt.Chart(plot.data([row(one) for one in members_])).mark_point(filled=True, opacity=1, **style)
             layers.append(dots.encode(x=x.of(), y=y))
     return layers
 
 
-def _told(periods: Sequence[Judged], unit: Unit, x: charts.TimeAxis) -> Any:
+def _told(periods: Sequence[Judged], unit: Unit, x: TimeAxis) -> Any:
     rows = [
         {
-            "from": charts._stamp(one.point.since),
-            "to": charts._stamp(one.point.until, 1),
+            "from": timeline.stamp(one.point.since),
+            "to": timeline.stamp(one.point.until, 1),
             "Period": one.point.name,
             "Value": "no value" if one.point.value is None else unit.say(one.point.value),
             "Limits": one.between or "none",
@@ -126,5 +126,5 @@ def _told(periods: Sequence[Judged], unit: Unit, x: charts.TimeAxis) -> Any:
         for one in periods
     ]
     shown = [alt.Tooltip(f"{name}:N", title=name) for name in ("Period", "Value", "Limits", "n", "Verdict")]
-    chart = alt.Chart(charts.data(rows)).mark_rect(opacity=0)
+    chart = alt.Chart(plot.data(rows)).mark_rect(opacity=0)
     return chart.encode(x=x.of("from:T"), x2=alt.X2("to:T"), tooltip=shown)

@@ -1,0 +1,1 @@
+"""The few chart shapes; every picture comes with the sentence that a screen reader says instead."""
