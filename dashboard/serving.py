@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard import branding, timings
+from dashboard import branding, logged, timings
 
 log = logging.getLogger("meantime.dashboard")
 SCRIPT = Path(__file__).parent / "app.py"
@@ -64,6 +64,8 @@ class Served(NamedTuple):
     """The file of its logo."""
     colours: Mapping[str, str] = {}
     """Theme -> its colour."""
+    log_format: str = "text"
+    """How stderr is written: `text` or `json`."""
 
 
 class Connections:
@@ -163,6 +165,8 @@ def main() -> None:
     """Serve until a signal ends it."""
     served = Served(**json.loads(os.environ["MEANTIME_SERVING"]))
     os.environ["MEANTIME_DATA"] = served.data
+    if served.log_format == "json":
+        logged.as_json()
     if served.locale:
         os.environ["MEANTIME_LOCALE"] = served.locale
     worn = {"name": served.name, "logo": served.logo}

@@ -430,6 +430,7 @@ def serve_dashboard(
         "logo": str(config.brand.logo) if config.brand.logo else None,
         "colours": config.brand.colours,
         "most_hours": {name: one.max_age_hours for name, one in config.sources.items() if one.max_age_hours},
+        "log_format": settings.log_format,
     }
     child = subprocess.Popen(
         # -P: where it runs is no place to import from; one of the modules there might be named as one of Python's own.

@@ -279,3 +279,37 @@ def test_the_age_that_a_monitor_reads_is_that_of_the_moment(published: Path) -> 
     found = examined(published)
     later = health.told(found, NOW + timedelta(minutes=1))["sources"]
     assert later == {name: {"as_of": "2025-12-31T23:00:00Z", "age_seconds": 37 * 3600 + 60} for name in SOURCES}
+
+
+LOGGING = """
+import logging, warnings
+from dashboard import logged
+logged.as_json()
+from streamlit import config, logger
+logger.get_logger("streamlit.of.theirs").warning('two\\nlines, "quoted"')
+logging.getLogger("uvicorn.error").error("the port is %d", 1)
+config.set_option("logger.level", "warning")
+logger.update_formatter()
+logger.get_logger("streamlit.of.theirs").warning("after the options were read")
+warnings.warn("something is old")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("meantime.dashboard").exception("page %s could not be drawn", "Overview")
+"""
+
+
+def test_a_log_for_machines_is_json_whoever_writes_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(one["level"], one["message"]) for one in lines] == [
+        ("warning", 'two\nlines, "quoted"'),
+        ("error", "the port is 1"),
+        ("warning", "after the options were read"),
+        ("warning", "<string>:11: UserWarning: something is old"),
+        ("error", "page Overview could not be drawn"),
+    ]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["at"]) for one in lines)
+    assert lines[-1]["details"].endswith("ZeroDivisionError: division by zero")
