@@ -13,7 +13,12 @@ class Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        line = {"at": at, "level": record.levelname.lower(), "message": record.getMessage().rstrip(), "logger": record.name}
+        line = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "message": record.getMessage().rstrip(),
+            "logger": record.name,
+        }
         if record.exc_info:
             line["details"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -31,7 +36,7 @@ def as_json() -> None:
             handler.setFormatter(Line())
 
     # Streamlit gives each of its loggers a handler of its own, when it is first asked for and when its options are read.
-    logger.setup_formatter = set_up
+    logger.setup_formatter = set_up  # type: ignore[assignment]  # the parameter's name alone is another
     logger.update_formatter()
     handler = logging.StreamHandler()
     handler.setFormatter(Line())

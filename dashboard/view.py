@@ -140,11 +140,13 @@ class View:
             found = self.answers.get(key)
         except TypeError:
             # A table is no key.
-            found, key = None, ()
+            return self._keep(answer(self.path, question, *arguments, **options))
         if found is None:
-            found = answer(self.path, question, *arguments, **options)
-            if key:
-                self.answers[key] = found
+            found = self.answers[key] = answer(self.path, question, *arguments, **options)
+        return self._keep(found)
+
+    def _keep(self, found: Answer) -> Any:
+        """Keep where an answer comes from, and give what it says."""
         value, asked = found
         self.trail += asked
         self.come_from(value, asked)

@@ -51,8 +51,7 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False, only:
         for name in names:
             kpi = here.kpi(name)
             st.caption(f"[{words.plain(kpi.title)}](definitions#{name}): {words.plain(kpi.description)}")
-    # The view outlives the page: its answers need not.
-    here.origins.clear()
+    here.forget()
 
 
 def _stamp(here: View, lines: Sequence[str], names: Sequence[str], *, of_everything: bool, only: str) -> None:
