@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from dashboard import exported, query
+from dashboard import exported, periods, query
 from etl import catalog
 
 FLOWS = tuple(kpi for kpi in catalog.kpis() if kpi.fact == "incidents")
@@ -122,7 +123,7 @@ def test_a_month_has_the_same_limits_alone_and_among_others(warehouse: query.War
     names = ["mttr", "mttr_median", "mttr_p90", "fcr_rate", "hold_share"]
     months = query.values(warehouse, names, grain="month")
     for first in months["period"].unique().sort()[2:4]:
-        alone = query.Scope(first, query.periods.following(first, "month") - query.DAY)
+        alone = query.Scope(first, periods.following(first, "month") - timedelta(days=1))
         found = query.values(warehouse, names, alone)
         assert found.rows() == months.filter(months["period"] == first).drop("period").rows()
 

@@ -71,4 +71,4 @@ def test_sql_is_written_in_lower_case_and_begins_with_its_grain(path: Path) -> N
 
 def test_only_the_query_layer_and_the_fenced_process_open_the_warehouse_in_the_dashboard() -> None:
     openers = [name(path) for path in sorted((ROOT / "dashboard").rglob("*.py")) if "duckdb" in imports(path)]
-    assert openers == ["dashboard/fenced.py", "dashboard/query.py"]
+    assert openers == ["dashboard/fenced.py", "dashboard/query/warehouse.py"]
