@@ -30,6 +30,8 @@ WIDTHS = {1: 1040, 2: 505, 3: 330}
 ALONE = 960
 """Pixels of a chart that is taken away by itself."""
 SPARK = 220
+ONE_SHEET = ("overview",)
+"""Pages that are made for one sheet: what they fold away is left to the other files."""
 MOST_SIGNS = 200
 """Of a cell on paper; files to work with have all of it."""
 
@@ -175,7 +177,7 @@ class Layout(NamedTuple):
     charts: list[dict[str, Any]]
 
 
-def laid_out(record: Record, *, with_folded: bool) -> Layout:
+def laid_out(record: Record, *, with_folded: bool = True) -> Layout:
     """Lay out a page in the light theme."""
     tints = light_tints(record.colours)
     drawn: list[dict[str, Any]] = []
@@ -264,8 +266,8 @@ def foot(record: Record) -> list[str]:
 
 
 def pdf(record: Record) -> bytes:
-    """Set a page on A4; what is folded away on the page is left to the other files."""
-    layout = laid_out(record, with_folded=False)
+    """Set a page on A4; what is folded away on the page follows on sheets of its own."""
+    layout = laid_out(record, with_folded=record.page not in ONE_SHEET)
     for block in layout.blocks:
         if block["kind"] == "table":
             block["rows"] = [[one[:MOST_SIGNS] + "…" * (len(one) > MOST_SIGNS) for one in row] for row in block["rows"]]

@@ -103,6 +103,7 @@ class View:
     batch: tuple[str, ...] = ()
     courses: tuple[str, ...] = ()
     bands: tuple[str, ...] = ()
+    watching: tuple[str, ...] = ()
     known: dict[str, list[str]] = field(default_factory=dict)
     trail: list[Statement] = field(default_factory=list, repr=False)
     """What was asked of the warehouse in this run, in order."""
@@ -316,8 +317,9 @@ class View:
     def watched(self, names: Sequence[str]) -> dict[str, control.Watched]:
         """The control charts of KPIs, of those that have one."""
         changes = tuple(self.ask("known_changes", self.scope))
-        found: dict[str, control.Watched] = self.ask("watched", tuple(names), self.scope, self.grain, changes)
-        return found
+        together = self.watching if set(names) <= set(self.watching) else tuple(names)
+        found: dict[str, control.Watched] = self.ask("watched", together, self.scope, self.grain, changes)
+        return {name: found[name] for name in names if name in found}
 
     def members(self, name: str, column: str) -> list[tuple[str, query.Number]]:
         """A KPI for each member of a column."""
@@ -358,16 +360,18 @@ def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colou
     return view
 
 
-def here(*names: str, beside: Iterable[str] = (), bands: Iterable[str] = ()) -> View:
+def here(*names: str, beside: Iterable[str] = (), bands: Iterable[str] = (), watching: Iterable[str] = ()) -> View:
     """Give the view of this run, and say what is asked for together.
 
     Args:
         names: KPIs of which values and courses are shown.
         beside: KPIs of which values are shown and no course.
         bands: of the first, those whose course is shown with its limits.
+        watching: KPIs of which is said whether they are out of the ordinary.
     """
     view: View = st.session_state["_view"]
     view.batch, view.courses, view.bands = (*names, *beside), names, tuple(bands)
+    view.watching = tuple(watching)
     return view
 
 

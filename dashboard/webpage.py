@@ -63,7 +63,7 @@ dl { margin: .6rem 0 0; } dt { color: @ink; float: left; clear: left; margin-rig
 
 def to_html(record: Record) -> bytes:
     """Make the file."""
-    layout = rendering.laid_out(record, with_folded=True)
+    layout = rendering.laid_out(record)
     drawn = rendering.drawings(layout)
     title = escape(marked.plain(record.title))
     stamp = record.stamp

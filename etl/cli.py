@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import click
 import polars as pl
 
-from etl import annotation, proposal, published, refresh, sources
+from etl import annotation, proposal, published, refresh, saved_view, sources
 from etl import config as configuration
 from etl.archive import ArchiveError
 from etl.catalog import CatalogError
@@ -793,8 +793,8 @@ def _detected(settings: Settings, config: Config) -> Iterator[str]:
 
 
 def _unmatched(settings: Settings, config: Config) -> Iterator[str]:
-    """Name what known changes concern and no published incident has: they would never be drawn."""
-    if not config.annotations:
+    """Name what known changes and saved views ask for and no published incident has: there would be nothing to see."""
+    if not config.annotations and not config.views:
         return
     from dashboard import control, query
 
@@ -807,6 +807,10 @@ def _unmatched(settings: Settings, config: Config) -> Iterator[str]:
             for member, near in control.strangers(warehouse, column, [str(value) for value in members]).items():
                 said = f"[[annotations]] of {one.annotated_on} '{one.text}': no incident has {column} '{member}'"
                 yield f"{said}; did you mean '{near}'?" if near else said
+    for view in config.views or ():
+        for key, parts in saved_view.members(view).items():
+            for line in query.unmatched(warehouse, query.Scope(where=parts)):
+                yield f"[views.{view.name}] {key}: {line}"
 
 
 def _looked_at(trial: Trial, source: Source) -> Iterator[str]:

@@ -101,6 +101,25 @@ def parse(given: Any) -> tuple[SavedView, ...]:
         raise SavedViewError(str(error)) from error
 
 
+def members(view: SavedView) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Give the members that a view filters by or is set against, by the key that names them; no value is no member.
+
+    >>> members(SavedView("Slow", against="priority:1", only=("tags:a:b",), service=("Mail", NONE)))
+    {'service': (('service', ('Mail',)),), 'only': (('tags', ('a:b',)),), 'against': (('priority', ('1',)),)}
+    """
+    named = {column: [f"{column}:{member}" for member in getattr(view, column)] for column in SLICE}
+    named |= {"only": list(view.only), "against": [view.against] if view.against and ":" in view.against else []}
+    found = {}
+    for key, told in named.items():
+        parts: dict[str, list[str]] = {}
+        for column, _, member in (one.partition(":") for one in told):
+            if member != NONE:
+                parts.setdefault(column, []).append(member)
+        if parts:
+            found[key] = tuple((column, tuple(values)) for column, values in parts.items())
+    return found
+
+
 def _view(name: str, given: Mapping[str, Any], where: str) -> SavedView:
     if not name.strip() or len(name) > LONGEST:
         raise SavedViewError(f"{where}: a view has a name of 1 to {LONGEST} characters")

@@ -78,3 +78,22 @@ def test_the_three_slices_are_the_largest_parts_of_all_columns(sample: Path, mon
         assert words.duration(parts[one]["value_now"]).replace(words.GAP, " ") in line
     assert "The whole is within normal variation. Slices of different columns overlap." in said(app)
     warehouse.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("page", "since", "until", "named"),
+    [
+        ("resolution", "2024-10-07", "2024-12-29", "week of 23 Dec above its limits"),
+        ("acknowledgement", "2024-10-07", "2024-12-29", "week of 23 Dec above its limits"),
+        ("first_contact", "2024-12-16", "2025-03-09", "9 weeks in a row above the centre line"),
+        ("resolution", "2025-10-06", "2025-12-28", ""),
+        ("acknowledgement", "2025-10-06", "2025-12-28", ""),
+        ("first_contact", "2025-10-06", "2025-12-28", ""),
+    ],
+)
+def test_a_page_of_one_kpi_names_its_signal_in_its_lead(
+    page: str, since: str, until: str, named: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, page, since=[since], until=[until], grain=["week"])
+    said = re.search(r", with a signal: ([^.]*)\.", lead(app))
+    assert (said[1] if said else "") == named

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT
 from test_pages import opened, said, url
 
@@ -14,6 +15,7 @@ from dashboard import exploring, filters, periods, query, slices
 from dashboard.exploring import Asked
 from dashboard.filters import Choice
 from etl import config, refresh, saved_view, store
+from etl.cli import cli
 from etl.config import ConfigError
 from etl.saved_view import SavedView
 
@@ -147,6 +149,27 @@ def test_views_are_published_listed_and_stay_until_the_configuration_says_otherw
     assert published(data) == LINKS
     refresh.refresh(data, configured(""))
     assert published(data) == []
+
+
+def test_check_names_what_a_view_asks_for_and_no_incident_has(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(EXPORT, encoding="utf-8")
+    asked = (
+        '[views.Net]\nassignment_group = ["Ent", "(none)", "Net"]\nonly = ["is_major:perhaps", "opened_hour:8"]\n'
+        '[views."Old one"]\nagainst = "service:Mail"\npriority = 5\n'
+    )
+    (tmp_path / "meantime.toml").write_text(SOURCE + asked, encoding="utf-8")
+    refresh.refresh(tmp_path / "data", config.read(tmp_path / "meantime.toml"))
+    told = CliRunner().invoke(
+        cli, ["--data", str(tmp_path / "data"), "--config", str(tmp_path / "meantime.toml"), "check"]
+    )
+    said = [line.partition("[views")[2] for line in told.stderr.splitlines() if "[views" in line]
+    assert said == [
+        ".Net] assignment_group: no incident has assignment_group 'Ent'; there are Desk, Net",
+        ".Net] only: no incident has is_major 'perhaps'",
+        ".Old one] priority: no incident has priority '5'; there are 1, 2, 3",
+        ".Old one] against: no incident has service 'Mail'",
+    ]
+    assert told.exit_code == 0
 
 
 def test_the_text_that_the_page_gives_is_understood_and_opens_the_same_view() -> None:

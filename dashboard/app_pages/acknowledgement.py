@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import figures, outlasting, sentences, view
+from dashboard import figures, foremost, outlasting, sentences, view
 from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, ways_out
 
 ORDER = 30
@@ -19,6 +19,7 @@ prose.lead(
             f"the time to acknowledge {here.in_span}",
         ),
         sentences.compared(mean),
+        foremost.signal(here, "mtta"),
     ),
     sentences.when(median, "Half of them waited under {}."),
     sentences.when(here.reading("ack_rate"), "{} of what was opened has been taken on."),

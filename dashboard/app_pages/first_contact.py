@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from dashboard import figures, sentences, verdicts, view, words
+from dashboard import figures, foremost, sentences, verdicts, view, words
 from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, tiles, ways_out
 
 ORDER = 50
 TILES = ("fcr_coverage", "reassignments_mean", "reopen_rate", "escalation_rate")
-here = view.here("fcr_rate", *TILES, bands=("fcr_rate", "fcr_coverage"))
+here = view.here("fcr_rate", *TILES, bands=("fcr_rate", "fcr_coverage"), watching=("fcr_rate", *TILES))
 rate = here.reading("fcr_rate")
 beside = here.ask("beside", "fcr_rate", here.scope)
 
@@ -20,6 +20,7 @@ prose.lead(
             f"first-contact resolution {here.in_span}",
         ),
         sentences.compared(rate),
+        foremost.signal(here, "fcr_rate"),
     ),
     sentences.when(here.reading("fcr_coverage"), "It is known for {} of them."),
     sentences.when(
@@ -40,7 +41,7 @@ picked = pictures.show(
     key="first-contact-trend",
 )
 tiles.tiles(here, TILES, "first-contact")
-verdicts.panel(here, TILES, "first-contact")
+verdicts.panel(here, here.watching, "first-contact")
 left, right = st.columns(2, gap="large")
 with left:
     splits.by_dimension(here, "Where is the first contact enough?", "fcr_rate", "first-contact-by")

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from dashboard import figures, outlasting, sentences, verdicts, view
+from dashboard import figures, foremost, outlasting, sentences, verdicts, view
 from dashboard.parts import foot, incident_lists, numbers, pictures, prose, splits, tiles, ways_out
 
 ORDER = 20
 LINES = {"mttr": "mean", "mttr_median": "median", "mttr_p90": "slowest tenth"}
 TILES = ("mttr_person", "mttr_active", "reopen_rate", "sla_met_rate")
-here = view.here(*LINES, *TILES, bands=LINES)
+here = view.here(*LINES, *TILES, bands=LINES, watching=("mttr", *TILES))
 mean, median, slowest = (here.reading(name) for name in LINES)
 
 prose.title("Resolution")
@@ -20,6 +20,7 @@ prose.lead(
             f"the time to resolve {here.in_span}",
         ),
         sentences.compared(mean),
+        foremost.signal(here, "mttr"),
     ),
     sentences.when(median, f"The quicker half took under {{}}, one in ten over {sentences.amount(slowest)}."),
 )
@@ -35,7 +36,7 @@ with picture:
         key="resolution-trend",
     )
 tiles.tiles(here, TILES, "resolution")
-verdicts.panel(here, TILES, "resolution")
+verdicts.panel(here, here.watching, "resolution")
 outlasting.section(here, "resolved")
 left, right = st.columns(2, gap="large")
 with left:

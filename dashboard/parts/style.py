@@ -36,6 +36,8 @@ a:focus-visible, main:focus-visible, [role="tab"]:focus-visible, summary:focus-v
     background: @panel; border: 1px solid @lines; border-radius: .25rem; padding: .25rem .75rem;
 }
 .st-key-sql textarea { font-family: "Source Code Pro", monospace; font-size: .875rem; }
+/* Streamlit's own CSV writes a cell that begins with = as the formula that it then is; ours stands below each table. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) { display: none; }
 /* Without a pointer the tools of a table are always there, over what stands above it. */
 @media (hover: none) { .stElementContainer:has(.stDataFrame) { margin-top: 2.25rem; } }
 /* Three pictures side by side begin at one height, whether their subtitles take one line or two. */
