@@ -802,7 +802,7 @@ def _unmatched(settings: Settings, config: Config) -> Iterator[str]:
         warehouse = query.open_data(settings.data)
     except query.NoWarehouse:
         return
-    for one in config.annotations:
+    for one in config.annotations or ():
         for column, members in zip(annotation.SLICE, one[3:], strict=True):
             for member, near in control.strangers(warehouse, column, [str(value) for value in members]).items():
                 said = f"[[annotations]] of {one.annotated_on} '{one.text}': no incident has {column} '{member}'"
