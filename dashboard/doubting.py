@@ -10,7 +10,7 @@ import altair as alt
 import polars as pl
 
 from dashboard import fitness, tones, words
-from dashboard.charts import plot
+from dashboard.charts import plot, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.plot import Figure
 from dashboard.charts.scales import Unit
@@ -88,7 +88,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         "source:N",
         axis=alt.Axis(title=None, orient="top", labelAngle=0, labelColor=colours.ink, domain=False, ticks=False),
     )
-    base: Any = alt.Chart(plot.data(rows)).encode(
+    base: Any = alt.Chart(vega.data(rows)).encode(
         x=x,
         y=y,
         tooltip=[
@@ -110,7 +110,7 @@ def figure(here: View, grades: Sequence[Grade], question: str) -> Figure | None:
         question,
         f"fair from {words.share(fitness.FAIR)}, poor from {words.share(fitness.POOR)} of missing or doubtful rows; over all "
         "that a source has",
-        plot.dressed(alt.layer(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
+        plot.dressed(vega.laid(fields, text), colours, 34 * len(fitness.CLOCKS) + 40, top=4),
         f"Grades of {len(grades)} pairs of KPI and source: {alt_text}.",
         rows=partial(graded, here.warehouse.kpis, grades),
     )

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from dashboard import words
-from dashboard.charts import plot, ranking
+from dashboard.charts import plot, ranking, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.plot import Figure
 
@@ -48,7 +48,7 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> 
     domain = [told[0]["at"], told[-1]["at"]]
     values = [*rows["v"], 0.0]
     line = (
-        alt.Chart(plot.data(told))
+        alt.Chart(vega.data(told))
         .mark_line(color=colours.accent, point=alt.OverlayMarkDef(color=colours.accent, size=28))
         .encode(
             x=alt.X("at:T", title=None, scale=alt.Scale(domain=domain)),
@@ -60,7 +60,7 @@ def _over_time(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> 
     return Figure(
         f"{measure} over {key}",
         words.counted(rows.height, "row"),
-        plot.dressed(alt.layer(line), colours),
+        plot.dressed(vega.laid(line), colours),
         f"{measure} from {first['label']} at {first['when']} to {last['label']} at {last['when']}",
         rows=lambda: rows.rename({"at": key, "v": measure}),
     )
@@ -72,7 +72,7 @@ def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> Fi
         {"name": "none" if name is None else name, "v": value, "label": words.number(value)}
         for name, value in shown.iter_rows()
     ]
-    base = alt.Chart(plot.data(told)).encode(
+    base = alt.Chart(vega.data(told)).encode(
         y=alt.Y(
             "name:N",
             sort=[row["name"] for row in told],
@@ -88,7 +88,7 @@ def _by_name(rows: pl.DataFrame, key: str, measure: str, colours: Palette) -> Fi
     return Figure(
         f"{measure} by {key}",
         words.counted(rows.height, "row") + (f", the greatest {shown.height} of them" if more else ""),
-        plot.dressed(alt.layer(bars, labels), colours, max(90, 27 * len(told) + 30)),
+        plot.dressed(vega.laid(bars, labels), colours, max(90, 27 * len(told) + 30)),
         f"{measure} is greatest for {most['name']}: {most['label']}",
         rows=lambda: rows.rename({"at": key, "v": measure}),
     )

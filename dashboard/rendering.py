@@ -17,7 +17,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard import branding, marked, tones, words
-from dashboard.charts import palette, plot
+from dashboard.charts import palette, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.plot import Figure
 from dashboard.record import Picture, Record, Table, Text, Tiles
@@ -71,7 +71,7 @@ def press(job: Mapping[str, Any]) -> bytes:
 
 
 def _spec(chart: Any, width: int, tints: Mapping[str, str] | None = None) -> dict[str, Any]:
-    spec: dict[str, Any] = _clean(plot.spec(chart), tints or {})
+    spec: dict[str, Any] = _clean(vega.spec(chart), tints or {})
     return {**spec, "width": width}
 
 

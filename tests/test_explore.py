@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import charted
 import duckdb
 import pytest
 from click.testing import CliRunner
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from test_pages import lead, load, opened, pictures, questions, said, url, written
 
 from dashboard import exploring, filters, query, slices, words
-from dashboard.charts import plot
+from dashboard.charts import vega
 from dashboard.exploring import Asked
 from dashboard.query import Scope
 from etl import catalog, incident
@@ -53,8 +54,8 @@ def by_hand(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> duckdb.Du
 
 @pytest.fixture(autouse=True)
 def checked_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check each chart that a page draws against the whole schema of Vega-Lite."""
-    monkeypatch.setattr(plot, "spec", lambda chart: chart.to_dict(validate=True))
+    """Check each chart that a page draws."""
+    monkeypatch.setattr(vega, "spec", charted.checked)
 
 
 def test_what_the_docstrings_say_is_so() -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import words
-from dashboard.charts import plot
+from dashboard.charts import plot, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.ranking import Bar
 from dashboard.charts.scales import Unit
@@ -22,7 +22,7 @@ def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callab
     low, high = min(0.0, *(bar.value for bar in bars)), max(0.0, *(bar.value for bar in bars))
     room = (high - low) * 0.3
     domain = [low - room if low < 0 else 0.0, high + room if high > 0 else 0.0]
-    base = alt.Chart(plot.data(rows)).encode(
+    base = alt.Chart(vega.data(rows)).encode(
         y=alt.Y(
             "name:N",
             sort=[bar.name for bar in bars],
@@ -37,12 +37,12 @@ def contributions(bars: Sequence[Bar], unit: Unit, colours: Palette, say: Callab
     x = alt.X("v:Q", scale=alt.Scale(domain=domain, nice=False), axis=None)
     layers: list[Any] = [
         base.mark_bar(height={"band": 0.66}, color=colours.accent).encode(x=x, x2=alt.X2("zero:Q")),
-        alt.Chart(plot.data([{"v": 0}])).mark_rule(color=colours.muted).encode(x=x),
+        alt.Chart(vega.data([{"v": 0}])).mark_rule(color=colours.muted).encode(x=x),
     ]
     for side, align, dx in (("datum.v >= 0", "left", 6), ("datum.v < 0", "right", -6)):
         text = base.mark_text(**plot.text(colours, align=align, dx=dx, color=colours.ink))
         layers.append(text.encode(x=x, text=alt.Text("label:N")).transform_filter(side))
-    return plot.dressed(alt.layer(*layers), colours, 27 * len(bars) + 30)
+    return plot.dressed(vega.laid(*layers), colours, 27 * len(bars) + 30)
 
 
 class Fall(NamedTuple):
@@ -86,7 +86,7 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         sort=[step.name for step in steps],
         axis=alt.Axis(title=None, grid=False, labelLimit=176, labelColor=colours.ink),
     )
-    base = alt.Chart(plot.data(rows)).encode(
+    base = alt.Chart(vega.data(rows)).encode(
         y=y,
         tooltip=[
             alt.Tooltip("name:N", title="Part"),
@@ -95,7 +95,7 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         ],
     )
     layers: list[Any] = [
-        alt.Chart(plot.data([{"v": 0}]))
+        alt.Chart(vega.data([{"v": 0}]))
         .mark_rule(color=colours.lines)
         .encode(x=alt.X("v:Q", scale=x_scale, axis=None)),
         base.mark_bar(height={"band": 0.62}).encode(
@@ -107,4 +107,4 @@ def waterfall(steps: Sequence[Fall], unit: Unit, colours: Palette, say: Callable
         layers.append(
             text.encode(x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")).transform_filter(side)
         )
-    return plot.dressed(alt.layer(*layers), colours, 30 * len(rows) + 30, top=4)
+    return plot.dressed(vega.laid(*layers), colours, 30 * len(rows) + 30, top=4)

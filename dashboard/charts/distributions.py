@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import words
-from dashboard.charts import plot, scales
+from dashboard.charts import plot, scales, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Unit
 
@@ -87,7 +87,7 @@ def distribution(
     vertical = scales.scale(heights, Unit("share", "share of incidents") if reach else Unit("count", "incidents"))
     y = alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis)
     columns = (
-        alt.Chart(plot.data(rows))
+        alt.Chart(vega.data(rows))
         .mark_rect(color=colours.accent, stroke=colours.paper, strokeWidth=1)
         .encode(
             x=x,
@@ -108,11 +108,11 @@ def distribution(
             {"low": low, "high": high, "v": one.n * same}
             for one, (low, high) in zip(before, ends[len(bins) :], strict=True)
         ]
-        outline = alt.Chart(plot.data(steps)).mark_rule(color=colours.ink, strokeWidth=2)
+        outline = alt.Chart(vega.data(steps)).mark_rule(color=colours.ink, strokeWidth=2)
         layers.append(outline.encode(x=x, x2=alt.X2("high:Q"), y=y))
     for at, (name, value) in enumerate(marks):
         said = words.duration(value) if is_time else words.number(value)
-        rule = alt.Chart(plot.data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {said}"}]))
+        rule = alt.Chart(vega.data([{"low": min(max(value, domain[0]), domain[1]), "label": f"{name} {said}"}]))
         layers.append(rule.mark_rule(color=colours.ink, strokeDash=[3, 3]).encode(x=x))
         # A name on the right half stands to the left of its line, or a narrow screen would cut it off.
         is_right = is_time and value > (domain[0] * domain[1]) ** 0.5
@@ -126,9 +126,9 @@ def distribution(
                     dy=-2 - 13 * (at % 2),
                     color=colours.ink,
                 )
-            ).encode(x=x, y=alt.value(0), text=alt.Text("label:N"))
+            ).encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))
         )
-    return plot.dressed(alt.layer(*layers), colours, height)
+    return plot.dressed(vega.laid(*layers), colours, height)
 
 
 def _ended(one: Bin, is_time: bool) -> tuple[float, float]:

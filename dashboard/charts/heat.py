@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import tones, words
-from dashboard.charts import plot, scales
+from dashboard.charts import plot, scales, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Unit
 
@@ -66,7 +66,7 @@ def matrix(
     x_axis = alt.Axis(
         title=None, labelAngle=0 if is_wide else -40, ticks=False, domain=False, labelLimit=110, labelOverlap=is_wide
     )
-    base = alt.Chart(plot.data(told)).encode(
+    base = alt.Chart(vega.data(told)).encode(
         x=alt.X("column:N", sort=list(columns), scale=alt.Scale(domain=list(columns)), axis=x_axis),
         y=alt.Y(
             "row:N",
@@ -102,7 +102,7 @@ def matrix(
         text = base.mark_text(**plot.text(colours, fontSize=11))
         layers.append(text.encode(text=alt.Text("label:N"), color=alt.Color("ink:N", scale=None)))
     layers.append(over.add_params(plot.picking("row_key", "column_key")))
-    return plot.dressed(alt.layer(*layers), colours, max(140, 28 * len(rows) + (70 if is_wide else 120)))
+    return plot.dressed(vega.laid(*layers), colours, max(140, 28 * len(rows) + (70 if is_wide else 120)))
 
 
 def _shade(title: str, form: str, colours: Palette) -> alt.Legend:
@@ -147,7 +147,7 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
         for hour in range(24)
     ]
     chart = (
-        alt.Chart(plot.data(rows))
+        alt.Chart(vega.data(rows))
         .mark_rect(stroke=colours.paper, strokeWidth=1)
         .encode(
             x=alt.X(
@@ -173,4 +173,4 @@ def week_clock(counts: Mapping[tuple[int, int], int], colours: Palette) -> Any:
             tooltip=[alt.Tooltip("when:N", title="Hour"), alt.Tooltip("v:Q", title="Opened", format=",")],
         )
     )
-    return plot.dressed(chart, colours, 260)
+    return plot.dressed(vega.laid(chart), colours, 260)

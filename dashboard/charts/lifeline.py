@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import manners, words
-from dashboard.charts import plot, scales, stacks, timeline
+from dashboard.charts import plot, scales, stacks, timeline, vega
 from dashboard.charts.palette import Palette
 
 HEIGHT = 210
@@ -144,12 +144,12 @@ def draw(life: Life, colours: Palette, *, log: bool = False) -> Any:
     states = drawable(life.states, x.part)
     if life.hours:
         shades = [{"from": x.at(since), "to": x.at(until)} for since, until in life.hours]
-        shade = alt.Chart(plot.data(shades)).mark_rect(color=colours.accent, opacity=0.1)
+        shade = alt.Chart(vega.data(shades)).mark_rect(color=colours.accent, opacity=0.1)
         layers.append(shade.encode(x=x.of("from"), x2=alt.X2("to")))
     layers.append(_states([_row(one, x, STATE) for one in states], x, y, colours))
     if life.groups:
         rows = [_row(one, x, GROUP) for one in drawable(life.groups, x.part)]
-        band = alt.Chart(plot.data(rows)).mark_rect(fill=colours.panel, stroke=colours.muted, strokeWidth=1)
+        band = alt.Chart(vega.data(rows)).mark_rect(fill=colours.panel, stroke=colours.muted, strokeWidth=1)
         layers.append(band.encode(x=x.of("from"), x2=alt.X2("to"), y=y, tooltip=_tooltip("note", "Group")))
         layers.append(_names(rows, x, y, colours.ink))
     layers.append(_names([_row(one, x, STATE) for one in states if one.note], x, y, colours.paper))
@@ -163,10 +163,10 @@ def draw(life: Life, colours: Palette, *, log: bool = False) -> Any:
         for tick in ticks(life, x.part)
     ]
     if events:
-        marks = alt.Chart(plot.data(events)).mark_tick(color=colours.ink, thickness=1.5, orient="vertical")
+        marks = alt.Chart(vega.data(events)).mark_tick(color=colours.ink, thickness=1.5, orient="vertical")
         told = [alt.Tooltip("what:N", title="Event"), alt.Tooltip("when:N", title="At")]
         layers.append(marks.encode(x=x.of("from"), y=y, tooltip=told))
-    return plot.dressed(alt.layer(*layers), colours, HEIGHT)
+    return plot.dressed(vega.laid(*layers), colours, HEIGHT)
 
 
 def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette) -> Any:
@@ -179,7 +179,7 @@ def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette
             title=None, orient="top", direction="horizontal", symbolType="square", labelColor=colours.ink, columns=3
         ),
     )
-    band = alt.Chart(plot.data(rows)).mark_rect(stroke=colours.paper, strokeWidth=0.5)
+    band = alt.Chart(vega.data(rows)).mark_rect(stroke=colours.paper, strokeWidth=0.5)
     told = [*_tooltip("kind", "Was"), alt.Tooltip("note:N", title="Why")]
     return band.encode(x=x.of("from"), x2=alt.X2("to"), y=y, color=colour, tooltip=told)
 
@@ -187,7 +187,7 @@ def _states(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, colours: Palette
 def _names(rows: Sequence[dict[str, Any]], x: _Axis, y: alt.Y, tint: str) -> Any:
     """Set each stretch's note into it, as far as there is room."""
     room = "datum.part * width - 10"
-    names = alt.Chart(plot.data([row for row in rows if row["part"] > NAMED])).mark_text(
+    names = alt.Chart(vega.data([row for row in rows if row["part"] > NAMED])).mark_text(
         align="left",
         dx=5,
         color=tint,

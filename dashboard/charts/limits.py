@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from dashboard.charts import markings, plot, scales, timeline
+from dashboard.charts import markings, plot, scales, timeline, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Scale, Unit
 from dashboard.charts.timeline import Note, Point, TimeAxis
@@ -46,15 +46,15 @@ def control(
     if baseline is not None:
         layers += _shaded(baseline, colours, x)
     if limited:
-        band = alt.Chart(plot.data(limited)).mark_rect(color=colours.accent, opacity=0.13)
+        band = alt.Chart(vega.data(limited)).mark_rect(color=colours.accent, opacity=0.13)
         layers.append(band.encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=y, y2=alt.Y2("high:Q")))
-        centre = alt.Chart(plot.data(limited)).mark_rule(color=colours.muted, strokeWidth=1.2)
+        centre = alt.Chart(vega.data(limited)).mark_rule(color=colours.muted, strokeWidth=1.2)
         across = alt.Y("centre:Q", scale=vertical.vega(), axis=vertical.axis)
         layers.append(centre.encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=across))
     layers += _values(periods, vertical, colours, x, y)
     layers += markings.noted(notes, points, colours, x)
     layers.append(_told(periods, unit, x))
-    return plot.dressed(alt.layer(*layers), colours)
+    return plot.dressed(vega.laid(*layers), colours)
 
 
 def _step(one: Judged, vertical: Scale) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _shaded(baseline: tuple[date, date], colours: Palette, x: TimeAxis) -> list[
     )
     shade = alt.Chart(rows).mark_rect(color=colours.lines, opacity=0.38)
     style = plot.text(colours, fontSize=11, align="left", baseline="bottom", dy=-6, fontStyle="italic")
-    name = alt.Chart(rows).mark_text(**style).encode(x=x.of("from:T"), y=alt.value(0), text=alt.Text("name:N"))
+    name = alt.Chart(rows).mark_text(**style).encode(x=x.of("from:T"), y=alt.YValue(0), text=alt.Text("name:N"))
     return [shade.encode(x=x.of("from:T"), x2=alt.X2("to:T")), name]
 
 
@@ -91,7 +91,7 @@ def _values(periods: Sequence[Judged], vertical: Scale, colours: Palette, x: Tim
                 {"at": timeline.middle(point), "v": min((point.value or 0.0) / vertical.divisor, top), "run": run}
                 for point in members
             ]
-            line = alt.Chart(plot.data(rows)).mark_line(color=colours.accent, strokeWidth=1.6)
+            line = alt.Chart(vega.data(rows)).mark_line(color=colours.accent, strokeWidth=1.6)
             layers.append(line.encode(x=x.of(), y=y))
     styles: dict[str, tuple[list[Judged], dict[str, Any]]] = {
         "usual": (
@@ -107,7 +107,7 @@ def _values(periods: Sequence[Judged], vertical: Scale, colours: Palette, x: Tim
     }
     for members_, style in styles.values():
         if members_:
-            dots = alt.Chart(plot.data([row(one) for one in members_])).mark_point(filled=True, opacity=1, **style)
+            dots = alt.Chart(vega.data([row(one) for one in members_])).mark_point(filled=True, opacity=1, **style)
             layers.append(dots.encode(x=x.of(), y=y))
     return layers
 
@@ -126,5 +126,5 @@ def _told(periods: Sequence[Judged], unit: Unit, x: TimeAxis) -> Any:
         for one in periods
     ]
     shown = [alt.Tooltip(f"{name}:N", title=name) for name in ("Period", "Value", "Limits", "n", "Verdict")]
-    chart = alt.Chart(plot.data(rows)).mark_rect(opacity=0)
+    chart = alt.Chart(vega.data(rows)).mark_rect(opacity=0)
     return chart.encode(x=x.of("from:T"), x2=alt.X2("to:T"), tooltip=shown)

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from dashboard.charts import plot, scales, timeline
+from dashboard.charts import plot, scales, timeline, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Scale
 from dashboard.charts.timeline import Point, Series, TimeAxis
@@ -68,7 +68,7 @@ def line(
         ]
         if rows:
             layers.append(
-                alt.Chart(plot.data(rows))
+                alt.Chart(vega.data(rows))
                 .mark_line(color=tint, strokeWidth=2.2, strokeDash=[4, 4] if dashed else [1, 0], strokeJoin="round")
                 .encode(x=x.of(), y=y, detail=alt.Detail("run:N"))
             )
@@ -80,13 +80,13 @@ def line(
     hollow = [row(point, vertical) for point in known if point.flag and (len(known) <= 120 or id(point) not in joined)]
     if solid:
         layers.append(
-            alt.Chart(plot.data(solid))
+            alt.Chart(vega.data(solid))
             .mark_point(filled=True, size=26 if shape == SHAPES[0] else 40, opacity=1, shape=shape)
             .encode(x=x.of(), y=y, color=alt.ColorValue(tint, condition=plot.when("datum.few", colours.others)))
         )
     if hollow:
         layers.append(
-            alt.Chart(plot.data(hollow))
+            alt.Chart(vega.data(hollow))
             .mark_point(filled=True, fill=colours.paper, stroke=tint, strokeWidth=1.6, size=38, opacity=1)
             .encode(
                 x=x.of(),
@@ -115,10 +115,10 @@ def band(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) -> lis
             (whole if len(rows) > 1 else alone).extend(rows)
     layers: list[Any] = []
     if whole:
-        area = alt.Chart(plot.data(whole)).mark_area(color=tint, opacity=0.16, line=False)
+        area = alt.Chart(vega.data(whole)).mark_area(color=tint, opacity=0.16, line=False)
         layers.append(area.encode(x=x.of(), y=y, y2=alt.Y2("high:Q"), detail=alt.Detail("run:N")))
     if alone:
-        stroke = alt.Chart(plot.data(alone)).mark_rule(color=tint, opacity=0.4, strokeWidth=3)
+        stroke = alt.Chart(vega.data(alone)).mark_rule(color=tint, opacity=0.4, strokeWidth=3)
         layers.append(stroke.encode(x=x.of(), y=y, y2=alt.Y2("high:Q")))
     return layers
 
@@ -145,7 +145,7 @@ def columns(line: Series, vertical: Scale, tint: str, x: TimeAxis, y: alt.Y) -> 
             if flagged:
                 mark |= {"fillOpacity": 0.12, "strokeDash": [3, 3], "strokeWidth": 1.2}
             layers.append(
-                alt.Chart(plot.data(rows))
+                alt.Chart(vega.data(rows))
                 .mark_rect(**mark)
                 .encode(x=x.of("from:T"), x2=alt.X2("to:T"), y=y, y2=alt.Y2("zero:Q"))
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from dashboard.charts import plot, timeline
+from dashboard.charts import plot, timeline, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Scale
 from dashboard.charts.timeline import Goal, Note, Point, TimeAxis
@@ -41,7 +41,7 @@ def shades(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list[Any]:
     if not bands:
         return []
     shade = (
-        alt.Chart(plot.data(bands))
+        alt.Chart(vega.data(bands))
         .mark_rect(color=colours.lines, opacity=0.38)
         .encode(x=x.of("from:T"), x2=alt.X2("to:T"), tooltip=alt.Tooltip("flag:N", title="Shaded"))
     )
@@ -51,8 +51,8 @@ def shades(points: Sequence[Point], colours: Palette, x: TimeAxis) -> list[Any]:
         if rows:
             # The name stands above the plot: inside, it would cross the line that it explains.
             style = plot.text(colours, fontSize=11, align=side, baseline="bottom", dy=-6, fontStyle="italic")
-            names = alt.Chart(plot.data(rows)).mark_text(**style)
-            layers.append(names.encode(x=x.of(edge), y=alt.value(0), text=alt.Text("name:N")))
+            names = alt.Chart(vega.data(rows)).mark_text(**style)
+            layers.append(names.encode(x=x.of(edge), y=alt.YValue(0), text=alt.Text("name:N")))
     return layers
 
 
@@ -61,7 +61,7 @@ def noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: T
     layers: list[Any] = []
     middle = points[0].since + (points[-1].until - points[0].since) / 2
     for at, note in enumerate(timeline.within(notes, points)):
-        noted = plot.data([{"at": timeline.stamp(note.day), "text": note.text}])
+        noted = vega.data([{"at": timeline.stamp(note.day), "text": note.text}])
         layers.append(
             alt.Chart(noted).mark_rule(color=colours.muted, strokeWidth=1, strokeDash=[1, 2]).encode(x=x.of("at:T"))
         )
@@ -76,7 +76,7 @@ def noted(notes: Sequence[Note], points: Sequence[Point], colours: Palette, x: T
         )
         for strip in ({"stroke": colours.paper, "strokeWidth": 4, "color": colours.paper}, {}):
             text = alt.Chart(noted).mark_text(**{**style, **strip})
-            layers.append(text.encode(x=x.of("at:T"), y=alt.value(0), text=alt.Text("text:N")))
+            layers.append(text.encode(x=x.of("at:T"), y=alt.YValue(0), text=alt.Text("text:N")))
     return layers
 
 
@@ -99,7 +99,7 @@ def goals(
             "v": goal.value / vertical.divisor,
             "name": goal.name,
         }
-        base = alt.Chart(plot.data([row]))
+        base = alt.Chart(vega.data([row]))
         line = base.mark_rule(color=colours.ink, strokeWidth=1.25, strokeDash=[6, 3])
         layers.append(line.encode(x=x.of("at:T"), x2=alt.X2("to:T"), y=y))
         is_under = begins >= goal.value

@@ -1,22 +1,16 @@
-"""What every picture is set in: fonts, lines, height, the rows of a chart, and the sentence that stands for it."""
+"""What every picture is set in: fonts, lines, height, and the sentence that stands for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
 import polars as pl
-from altair.utils import schemapi
 
 from dashboard import manners
 from dashboard.charts.palette import Palette
 from dashboard.statements import Statement
-
-# Altair checks every part of every chart against the whole schema of Vega-Lite, which took most of a page's time. The
-# tests check each chart that a page draws instead. Its own theme would set sizes that the page sets.
-schemapi.disable_debug_mode()
-alt.theme.enable("none")
 
 FONT = "'Source Sans', 'Source Sans Pro', 'Source Sans 3', sans-serif"
 HEIGHT = 300
@@ -36,27 +30,9 @@ class Figure(NamedTuple):
     """What was asked of the warehouse for it; see `view.traced`."""
 
 
-class _Rows(alt.Data):
-    """Rows that charts share: a layer copies its parts whole, and would copy every row of them."""
-
-    def __deepcopy__(self, _: object) -> _Rows:
-        return self
-
-
-def data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
-    """Give the rows of a chart."""
-    return _Rows(values=list(rows))
-
-
 def when(test: str, value: str) -> dict[str, str]:
     """Give the value of a mark for which a test holds; as Altair's own condition it would be looked up in the schema."""
     return {"test": test, "value": value}
-
-
-def spec(chart: Any) -> dict[str, Any]:
-    """Write a chart down as Vega-Lite reads it."""
-    written: dict[str, Any] = chart.to_dict(validate=False)
-    return written
 
 
 def dressed(chart: Any, colours: Palette, height: int = HEIGHT, right: int = 8, top: int = 4) -> Any:

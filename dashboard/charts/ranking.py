@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import words
-from dashboard.charts import plot, scales
+from dashboard.charts import plot, scales, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Unit
 
@@ -82,7 +82,7 @@ def by_member(
         for bar in bars
     ]
     limited = [row for row in rows if row["low"] is not None]
-    base = alt.Chart(plot.data(rows)).encode(
+    base = alt.Chart(vega.data(rows)).encode(
         y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink)),
         tooltip=[
             alt.Tooltip("name:N", title="Name"),
@@ -121,11 +121,11 @@ def by_member(
         row = base.mark_bar(opacity=0, height={"band": 1}).encode(x=alt.XValue("width"), x2=alt.X2Value(0))
         layers.append(row.add_params(plot.picking("key")))
     if mark is not None:
-        rule = alt.Chart(plot.data([{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
+        rule = alt.Chart(vega.data([{"v": mark / vertical.divisor, "label": f"all: {unit.say(mark)}"}]))
         layers.insert(0, rule.mark_rule(color=colours.muted, strokeDash=[2, 3]).encode(x=x))
         layers.append(
             rule.mark_text(
                 **plot.text(colours, baseline="bottom", align="left", dx=4, dy=-2, fontStyle="italic", fontSize=11)
-            ).encode(x=x, y=alt.value(0), text=alt.Text("label:N"))
+            ).encode(x=x, y=alt.YValue(0), text=alt.Text("label:N"))
         )
-    return plot.dressed(alt.layer(*layers), colours, max(90, 27 * len(bars) + 30))
+    return plot.dressed(vega.laid(*layers), colours, max(90, 27 * len(bars) + 30))

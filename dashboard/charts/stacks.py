@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import altair as alt
 
 from dashboard import tones, words
-from dashboard.charts import markings, plot, timeline
+from dashboard.charts import markings, plot, timeline, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.timeline import Note, Point
 
@@ -73,7 +73,7 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         *([alt.Tooltip("before:N", title="In the period before")] if is_compared else []),
     ]
     x = alt.X("v:Q", scale=x_scale, axis=None)
-    base = alt.Chart(plot.data(rows)).encode(y=y, tooltip=tooltip)
+    base = alt.Chart(vega.data(rows)).encode(y=y, tooltip=tooltip)
     layers: list[Any] = [
         base.mark_bar(height={"band": 0.66}, stroke=colours.lines, strokeWidth=1).encode(
             x=x, color=alt.Color("tint:N", scale=None)
@@ -83,12 +83,12 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
         {"name": bar.name, "v": bar.before, "end": max(bar.value, bar.before)} for bar in bars if bar.before is not None
     ]
     if ends:
-        marks = alt.Chart(plot.data(ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
+        marks = alt.Chart(vega.data(ends)).mark_tick(color=colours.ink, thickness=2, bandSize=24)
         layers.append(marks.encode(y=y, x=x))
     reach = [{**row, "end": max(bar.value, bar.before or 0.0)} for row, bar in zip(rows, bars, strict=True)]
-    text = alt.Chart(plot.data(reach)).mark_text(font=plot.FONT, fontSize=12, align="left", dx=8, color=colours.ink)
+    text = alt.Chart(vega.data(reach)).mark_text(font=plot.FONT, fontSize=12, align="left", dx=8, color=colours.ink)
     layers.append(text.encode(y=y, x=alt.X("end:Q", scale=x_scale, axis=None), text=alt.Text("label:N")))
-    return plot.dressed(alt.layer(*layers), colours, max(110, 30 * len(bars) + 24), top=4)
+    return plot.dressed(vega.laid(*layers), colours, max(110, 30 * len(bars) + 24), top=4)
 
 
 def _colour(kinds: dict[str, tuple[str, str]], legend: alt.Legend | None) -> alt.Color:
@@ -149,7 +149,7 @@ def over_time(
                 low += share
     x = timeline.axis(points)
     # Streamlit draws once before the rows arrive: the reach of the axis must not depend on them.
-    reach = plot.data(
+    reach = vega.data(
         [{"from": timeline.stamp(points[0].since), "to": timeline.stamp(points[-1].until, 1)}],
     )
     frame = alt.Chart(reach).mark_rect(opacity=0).encode(x=x.of("from:T"), x2=alt.X2("to:T"))
@@ -157,7 +157,7 @@ def over_time(
         title=None, orient="top", columns=2, symbolType="square", labelColor=colours.ink, labelLimit=180
     )
     drawn = (
-        alt.Chart(plot.data(rows))
+        alt.Chart(vega.data(rows))
         .mark_rect()
         .encode(
             x=x.of("from:T"),
@@ -179,7 +179,7 @@ def over_time(
         )
     )
     marked = markings.noted(notes, points, colours, x)
-    return plot.dressed(alt.layer(frame, drawn, *marked), colours, 320, top=4)
+    return plot.dressed(vega.laid(frame, drawn, *marked), colours, 320, top=4)
 
 
 def by_member(
@@ -208,7 +208,7 @@ def by_member(
     x_scale = alt.Scale(domain=[0, top * 1.25], nice=False)
     y = alt.Y("name:N", sort=[*order], axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink))
     drawn = (
-        alt.Chart(plot.data(rows))
+        alt.Chart(vega.data(rows))
         .mark_bar(height={"band": 0.66})
         .encode(
             y=y,
@@ -224,8 +224,8 @@ def by_member(
     )
     totals = [{"name": name, "v": sums[name], "label": words.duration(sums[name], scale)} for name in order]
     text = (
-        alt.Chart(plot.data(totals))
+        alt.Chart(vega.data(totals))
         .mark_text(font=plot.FONT, fontSize=12, align="left", dx=6, color=colours.ink)
         .encode(y=y, x=alt.X("v:Q", scale=x_scale, axis=None), text=alt.Text("label:N"))
     )
-    return plot.dressed(alt.layer(drawn, text), colours, 27 * len(order) + 30, top=4)
+    return plot.dressed(vega.laid(drawn, text), colours, 27 * len(order) + 30, top=4)

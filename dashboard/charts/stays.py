@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from dashboard import words
-from dashboard.charts import plot, scales
+from dashboard.charts import plot, scales, vega
 from dashboard.charts.palette import Palette
 
 HEIGHT = 280
@@ -37,7 +37,7 @@ def staying(stays: Sequence[Stay], title: str, marks: Sequence[float], colours: 
     layers: list[Any] = []
     for mark in marks:
         if domain[0] < mark < domain[1]:
-            rule = alt.Chart(plot.data([{"hours": mark}])).mark_rule(color=colours.lines, strokeDash=[2, 3])
+            rule = alt.Chart(vega.data([{"hours": mark}])).mark_rule(color=colours.lines, strokeDash=[2, 3])
             layers.append(rule.encode(x=x))
     names = [stay.name for stay in stays]
     tints = list(colours.series[: len(stays)])
@@ -48,7 +48,7 @@ def staying(stays: Sequence[Stay], title: str, marks: Sequence[float], colours: 
         )
     colour = alt.Color("name:N", scale=alt.Scale(domain=names, range=tints), legend=legend)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=DASHES[: len(stays)]), legend=legend)
-    data = plot.data([_row(stay.name, row) for stay in stays for row in stay.curve.iter_rows(named=True)])
+    data = vega.data([_row(stay.name, row) for stay in stays for row in stay.curve.iter_rows(named=True)])
     base = alt.Chart(data)
     band = base.mark_area(opacity=0.16, interpolate="step-after")
     layers.append(band.encode(x=x, y=alt.Y("low:Q", scale=y_scale, axis=share), y2=alt.Y2("high:Q"), color=colour))
@@ -61,7 +61,7 @@ def staying(stays: Sequence[Stay], title: str, marks: Sequence[float], colours: 
         alt.Tooltip("between:N", title="95 % interval"),
     ]
     points = base.mark_point(opacity=0, size=160, filled=True).encode(x=x, y=y, tooltip=tooltip)
-    return plot.dressed(alt.layer(*layers, points), colours, HEIGHT)
+    return plot.dressed(vega.laid(*layers, points), colours, HEIGHT)
 
 
 def _row(name: str, row: dict[str, Any]) -> dict[str, Any]:

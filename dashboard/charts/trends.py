@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from dashboard import tones, words
-from dashboard.charts import lines, markings, plot, scales, timeline
+from dashboard.charts import lines, markings, plot, scales, timeline, vega
 from dashboard.charts.palette import Palette
 from dashboard.charts.scales import Scale, Unit
 from dashboard.charts.timeline import Goal, Note, Point, Series, TimeAxis
@@ -75,7 +75,7 @@ def trend(
     layers += markings.noted(notes, points, colours, x)
     layers += markings.goals(goals, points, vertical, colours, x, y)
     layers.append(_hover(series, unit, x, click, notes))
-    return plot.dressed(alt.layer(*layers), colours, height)
+    return plot.dressed(vega.laid(*layers), colours, height)
 
 
 def _ends(
@@ -100,7 +100,7 @@ def _ends(
             continue
         tint = tints.get(line.name, colours.series[at] if at < len(colours.series) else colours.others)
         layers.append(
-            alt.Chart(plot.data([{**lines.row(last[line.name], vertical), "name": line.name}]))
+            alt.Chart(vega.data([{**lines.row(last[line.name], vertical), "name": line.name}]))
             .mark_text(
                 **plot.text(
                     colours,
@@ -115,7 +115,7 @@ def _ends(
             )
             .encode(x=x.of(), y=alt.Y("v:Q", scale=vertical.vega(), axis=vertical.axis), text=alt.Text("name:N"))
         )
-    return alt.layer(*layers)
+    return vega.laid(*layers)
 
 
 def _hover(
@@ -148,7 +148,7 @@ def _hover(
         *(["Click"] if click else []),
     ]
     chart = (
-        alt.Chart(plot.data(rows))
+        alt.Chart(vega.data(rows))
         .mark_rect(opacity=0)
         .encode(
             x=x.of("from:T"),
@@ -179,4 +179,4 @@ def sparkline(points: Sequence[Point], colours: Palette) -> alt.LayerChart:
     x = TimeAxis(alt.Scale(type="utc"), None)
     y = alt.Y("v:Q", axis=None, scale=vertical.vega())
     layers = lines.line(Series("", tuple(points)), vertical, colours.accent, x, y, colours)
-    return plot.dressed(alt.layer(*layers), colours, 44, right=6, top=6)
+    return plot.dressed(vega.laid(*layers), colours, 44, right=6, top=6)

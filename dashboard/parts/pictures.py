@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import record, takeaway, words
-from dashboard.charts import plot
+from dashboard.charts import vega
 from dashboard.charts.plot import Figure
 from dashboard.parts import prose
 
@@ -26,7 +26,7 @@ def show(figure: Figure | None, key: str | None = None, otherwise: str = "") -> 
         return None
     _under_title(figure)
     state: Any = st.vega_lite_chart(
-        spec=plot.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun"
+        spec=vega.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select="rerun"
     )
     picked = state.selection.get("picked") or []
     return date.fromisoformat(picked[0]["since"]) if picked and picked[0].get("since") else None
@@ -57,10 +57,10 @@ def clickable(figure: Figure, key: str, clicked: Callable[[list[dict[str, Any]]]
             clicked(picked)
 
     st.vega_lite_chart(
-        spec=plot.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select=handed_over
+        spec=vega.spec(figure.chart), theme=None, width="stretch", alt=figure.alt, key=key, on_select=handed_over
     )
 
 
 def draw(chart: Any, alt: str) -> None:
     """Set a chart, with the sentence that stands for it where it cannot be seen."""
-    st.vega_lite_chart(spec=plot.spec(chart), theme=None, width="stretch", alt=alt)
+    st.vega_lite_chart(spec=vega.spec(chart), theme=None, width="stretch", alt=alt)
