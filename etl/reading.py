@@ -520,47 +520,100 @@ def _json(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: Read
 def frames_of(
     records: Iterable[Mapping[str, Any]], null_marks: tuple[str, ...] = ("",), rows_at_once: int = CHUNK_ROWS
 ) -> Iterator[pl.DataFrame]:
-    """Yield frames of string columns and `_line` (the record's number) of JSON records."""
-    rows: list[dict[str, str | None]] = []
-    start, characters = 1, 0
+    """Yield frames of string columns and `_line` (the record's number) of JSON records.
+
+    Nested objects are columns with dotted names, a list stays one JSON text.
+    """
+    start = 1
+    frame = _Columns(null_marks)
     for record in records:
-        row = _flat(record, null_marks)
-        rows.append(row)
-        characters += sum(map(len, filter(None, row.values())))
-        if len(rows) == rows_at_once or characters >= CHUNK_CHARACTERS:
-            yield _frame(rows, start)
-            start += len(rows)
-            rows, characters = [], 0
-    if rows:
-        yield _frame(rows, start)
+        frame.take(record)
+        if frame.height == rows_at_once or frame.characters >= CHUNK_CHARACTERS:
+            yield frame.made(start)
+            start += frame.height
+            frame = _Columns(null_marks)
+    if frame.height:
+        yield frame.made(start)
 
 
-def _frame(rows: list[dict[str, str | None]], start: int) -> pl.DataFrame:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    data = {column: pl.Series([row.get(column) for row in rows], dtype=pl.String) for column in columns}
-    # Rows without any column are rows, too.
-    return pl.DataFrame({**data, LINE: pl.int_range(start, start + len(rows), dtype=pl.Int64, eager=True)})
+class _Columns:
+    """Spreads records over columns as they come: no record outlives its turn, however many there are."""
+
+    def __init__(self, null_marks: tuple[str, ...]) -> None:
+        self.null_marks = null_marks
+        self.height = 0
+        self.characters = 0
+        self._columns: dict[str, list[str | None]] = {}
+        self._top = _Level("")
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Add a row."""
+        self._spread(record, self._top)
+        self.height += 1
+
+    def _spread(self, record: Mapping[str, Any], level: _Level) -> None:
+        columns, height, null_marks, characters = level.columns, self.height, self.null_marks, 0
+        for key, value in record.items():
+            # Most values are texts; JSON's objects are dictionaries, and asking for any mapping would take long.
+            if isinstance(value, str):
+                text = None if value in null_marks else value
+            elif isinstance(value, dict):
+                inner = level.inner.get(key)
+                if inner is None:
+                    inner = level.inner[key] = _Level(f"{level.prefix}{key}.")
+                self._spread(value, inner)
+                continue
+            else:
+                text = _written(value, null_marks)
+            if text is not None:
+                characters += len(text)
+            try:
+                column = columns[key]
+            except KeyError:
+                column = columns[key] = self._columns.setdefault(level.prefix + key, [])
+            if len(column) != height:
+                _fit(column, height)
+            column.append(text)
+        self.characters += characters
+
+    def made(self, start: int) -> pl.DataFrame:
+        """Make the frame, whose first row has the number `start`."""
+        for column in self._columns.values():
+            _fit(column, self.height)
+        data = {name: pl.Series(column, dtype=pl.String) for name, column in self._columns.items()}
+        # Rows without any column are rows, too.
+        return pl.DataFrame({**data, LINE: pl.int_range(start, start + self.height, dtype=pl.Int64, eager=True)})
 
 
-def _flat(record: Mapping[str, Any], null_marks: tuple[str, ...], prefix: str = "") -> dict[str, str | None]:
-    """Flatten nested objects to dotted names; a list stays one JSON text."""
-    row: dict[str, str | None] = {}
-    for key, value in record.items():
-        label = prefix + key
-        # Most values are texts; JSON's objects are dictionaries, and asking for any mapping would take long.
-        if isinstance(value, str):
-            row[label] = None if value in null_marks else value
-        elif value is None:
-            row[label] = None
-        elif isinstance(value, dict):
-            row |= _flat(value, null_marks, f"{label}.")
-        elif isinstance(value, bool):
-            row[label] = "true" if value else "false"
-        elif isinstance(value, list):
-            row[label] = json.dumps(value, ensure_ascii=False) if value else None
-        else:
-            row[label] = None if str(value) in null_marks else str(value)
-    return row
+def _fit(column: list[str | None], height: int) -> None:
+    """Make a column as long as the rows before; where two ways of nesting lead to one name, the later value is it."""
+    if len(column) < height:
+        column.extend([None] * (height - len(column)))
+    else:
+        del column[height:]
+
+
+class _Level:
+    """Keys of objects at one place of a record: their columns, and the levels of those that are objects themselves."""
+
+    __slots__ = ("columns", "inner", "prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.columns: dict[str, list[str | None]] = {}
+        self.inner: dict[str, _Level] = {}
+
+
+def _written(value: Any, null_marks: tuple[str, ...]) -> str | None:
+    """Write a value that is no text and no object as text."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False) if value else None
+    text = str(value)
+    return None if text in null_marks else text
 
 
 def _json_records(

@@ -7,9 +7,12 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl import reading
 from etl.reading import LINE, ReadError, ReadOptions, open_exports
@@ -116,6 +119,41 @@ def test_nested_json_gets_dotted_names_and_keeps_lists(tmp_path: Path) -> None:
     assert export.head().drop(LINE).rows(named=True) == [
         {"id": "1", "service.name": "Mail", "tags": '["a"]', "open": "true"}
     ]
+
+
+TEXTS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.sampled_from(["", "a", "ü\n"]), st.lists(st.integers(), max_size=2)
+)
+KEYS = st.sampled_from(["a", "b", "a.b"])
+RECORDS = st.dictionaries(
+    KEYS, st.one_of(TEXTS, st.dictionaries(KEYS, st.one_of(TEXTS, st.dictionaries(KEYS, TEXTS)))), max_size=3
+)
+
+
+def leaves(record: dict[str, Any], prefix: str = "") -> dict[str, str | None]:
+    """Say what a record's row is, one value after the other: the later of two that share a name counts."""
+    row: dict[str, str | None] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            row.update(leaves(value, f"{prefix}{key}."))
+        elif value in (None, "", []):
+            row[prefix + key] = None
+        else:
+            row[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return row
+
+
+@given(st.lists(RECORDS, max_size=6), st.integers(1, 4))
+def test_records_of_any_shapes_are_rows_of_all_their_columns(records: list[dict[str, Any]], at_once: int) -> None:
+    frames = list(reading.frames_of(records, rows_at_once=at_once))
+    rows = [row for frame in frames for row in frame.rows(named=True)]
+    assert [row.pop(LINE) for row in rows] == list(range(1, len(records) + 1))
+    wanted = [leaves(record) for record in records]
+    for start, frame in zip(range(0, len(records), at_once), frames, strict=True):
+        names = dict.fromkeys(name for row in wanted[start : start + at_once] for name in row)
+        assert frame.columns == [*names, LINE]
+        for row, leaf in zip(rows[start:], wanted[start : start + at_once], strict=False):
+            assert row == {**dict.fromkeys(names), **leaf}
 
 
 def test_records_without_any_column_are_rows(tmp_path: Path) -> None:

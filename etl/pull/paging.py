@@ -8,10 +8,11 @@ the tool says (a total, `more`, no next link), or an empty page where it says no
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from etl.pull.access import PullError
 from etl.pull.client import Answer, Client
@@ -19,6 +20,30 @@ from etl.pull.client import Answer, Client
 Record = Mapping[str, Any]
 Rows = str | Callable[[Any], Sequence[Record]]
 """The key of a document under which its records are, or a function that gives them; "" for a document that is a list."""
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Lines(Sequence[Record]):
+    """Records as the archive keeps them, a line of JSON each: one text, where as objects they would be thousands."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.text = "".join([f"{_encode(record)}\n" for record in records]).encode("utf-8", "surrogatepass")
+        self._count = len(records)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(json.loads, self.text.splitlines())
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Record]: ...
+    def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
+        return list(self)[place]
 
 
 class Page(NamedTuple):
@@ -294,7 +319,8 @@ def by_window(
 ) -> Iterator[Page]:
     """Walk a span of time in windows; one that holds too much is halved, after a small one the next is wider.
 
-    A window is held until it is complete, so that nothing is kept twice; a tool's cap bounds it.
+    A window is held until it is complete, so that nothing is kept twice; a tool's cap bounds it. It is held as text:
+    as objects its records would cost memory, and time whenever Python looks for those that nobody needs.
 
     Args:
         pages: gives the pages from one UTC instant to another, the second excluded; raises `TooManyError`.
@@ -312,7 +338,7 @@ def by_window(
     while at < until:
         end = min(at + width, until)
         try:
-            held = list(pages(at, end))
+            held = [page._replace(records=Lines(page.records)) for page in pages(at, end)]
         except TooManyError as error:
             if width <= timedelta(seconds=1):
                 raise PullError(f"the second {at.isoformat()} holds more records than the tool gives out") from error

@@ -394,6 +394,22 @@ def test_a_pull_is_read_like_an_export(tmp_path: Path) -> None:
     assert "s3cret" not in (whole.folder / "pull.jsonl").read_text()
 
 
+def test_records_are_kept_as_they_came(tmp_path: Path) -> None:
+    records = [
+        {
+            "id": number,
+            "text": "line\n\u2028end\r" * (number % 7),
+            "odd": "\ud800",
+            "far": 10**30,
+            "deep": [{"share": 0.1}],
+        }
+        for number in range(2_000)
+    ]
+    whole = begin(tmp_path, pulled, {"url": URL})
+    whole.keep("rows", lambda _: [Page(records[:3], "GET", 1), Page([], "GET", 2), Page(records[3:], "GET", 3)])
+    assert list(whole.kept("rows")) == records
+
+
 def test_a_full_disk_is_told_with_its_remedy(tmp_path: Path) -> None:
     whole = begin(tmp_path, pulled, {"url": URL})
     (whole.folder / "tickets.jsonl.gz").symlink_to("/dev/full")
