@@ -48,7 +48,7 @@ def begin(data: Path, page: str) -> bool:
         if not choice.is_default:
             st.button("Clear", key="clear", on_click=_clear, type="tertiary")
         takeaway.of_page(page_record)
-        _offer_news(data, path)
+        _offer_news(data, path, view.news(path))
     _say_unknown()
     return True
 
@@ -61,12 +61,14 @@ def locale() -> str | None:
 
 
 @st.fragment(run_every=SECONDS_BETWEEN_LOOKS)
-def _offer_news(data: Path, shown: str) -> None:
-    """Say that a newer version is published than the one on the page, and show it when the reader says so.
+def _offer_news(data: Path, shown: str, told: str) -> None:
+    """Say that a version is published that tells more than the one on the page, and show it when the reader says so.
 
-    It only reads where the link points; what is chosen lives in the URL and the session, so the page stays what it is.
+    What is chosen lives in the URL and the session, so the page stays what it is. A run that found nothing new publishes,
+    too, since time went by; nobody is disturbed for that.
     """
-    if view.newest(data) not in (None, shown) and st.button("New data: show it", key="news"):
+    path = view.newest(data)
+    if path not in (None, shown) and view.news(path) != told and st.button("New data: show it", key="news"):
         st.rerun()
 
 

@@ -339,6 +339,16 @@ def newest(data: Path) -> str | None:
     return None if path is None else str(path)
 
 
+def news(path: str) -> str:
+    """Name the last version, up to this one, that told anything but that time went by."""
+    try:
+        settings = warehouse(path).settings
+    except query.NoWarehouse:
+        # Of another Meantime, or gone: that is news.
+        return path
+    return settings.get("news", settings["version"])
+
+
 def choose(path: str, choice: filters.Choice, known: dict[str, list[str]], colours: Palette) -> View:
     """Settle the days and the grain that a choice means in this version, and keep the view for the page."""
     opened = warehouse(path)

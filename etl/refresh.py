@@ -868,6 +868,7 @@ def _finish(con: duckdb.DuckDBPyConnection, reports: Iterable[Report], memory: M
     ]
     store.append(con, "refresh_runs", pl.DataFrame(rows, schema=incident.schema(store.RUNS)))
     store.put_setting(con, "version", str(version))
+    store.keep_news(con, version)
     for table in ("incidents", "incident_events"):
         found = store.row(con, f"select count(*) from {table}")
         store.put_setting(con, f"count:{table}", str(found[0] if found else 0))

@@ -513,6 +513,17 @@ def keep_links(con: duckdb.DuckDBPyConnection, wanted: Links | None) -> None:
     put_setting(con, "links", kept.said)
 
 
+def keep_news(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Remember as `news` the last version that tells anything but that time went by: its readers are told of it."""
+    counted = ("changed", "rejected_rows", "data_issues")
+    changed, *counts = (row(con, f"select count(*) from {table}") for table in counted)
+    said = [con.execute(f"select * from {table}").fetchall() for table in ("annotations", "targets", "saved_views")]
+    told = hashlib.sha256(repr((counts, said)).encode()).hexdigest()[:16]
+    if changed != (0,) or told != setting(con, "news:told"):
+        put_setting(con, "news", str(version))
+        put_setting(con, "news:told", told)
+
+
 def _table(name: str, fields: tuple[Field, ...]) -> str:
     columns = ",\n    ".join(f'"{field.name}" {field.type}' for field in fields)
     return f"create table {name} (\n    {columns}\n)"

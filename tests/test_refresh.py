@@ -13,7 +13,9 @@ from typing import Any
 import duckdb
 import exports
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from dashboard import view
 from etl import archive, config, publish, refresh, store
 from etl.config import Config, ConfigError, Source
 from etl.publish import PublishError
@@ -64,6 +66,40 @@ def test_a_refresh_takes_in_only_what_is_new(tmp_path: Path) -> None:
         (2, "loaded", 4),
         (3, "unchanged", 0),
     ]
+
+
+def test_only_a_run_that_tells_more_is_news(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    plain, changed = "", '[[annotations]]\ndate = 2025-02-01\ntext = "New tool"\n'
+    news = []
+    for run, text in enumerate((plain, plain, changed, changed, changed, changed)):
+        settings = configured(tmp_path, text)
+        if run in (0, 4):
+            exports.generation(tmp_path / "exports" / f"{run}.csv", run, incidents=3)
+        refresh.refresh(data, settings)
+        news += one(data, "select value from store.settings where name = 'news'")
+    assert news == [("1",), ("1",), ("3",), ("3",), ("5",), ("5",)]
+
+
+def test_an_open_page_is_told_of_news_and_not_of_a_run_that_found_none(tmp_path: Path) -> None:
+    def page(data: str, shown: str, told: str) -> None:
+        from pathlib import Path
+
+        from dashboard import shell
+
+        shell._offer_news(Path(data), shown, told)
+
+    def offered() -> list[str]:
+        return [button.label for button in AppTest.from_function(page, args=(str(data), *shown)).run().button]
+
+    data = tmp_path / "data"
+    refresh.load(data, desk(), [exports.generation(tmp_path / "0.csv", 0, incidents=3)])
+    shown = str(publish.file(data)), view.news(str(publish.file(data)))
+    assert offered() == []
+    refresh.load(data, desk(), [tmp_path / "0.csv"])
+    assert offered() == []
+    refresh.load(data, desk(), [exports.generation(tmp_path / "1.csv", 1, incidents=3)])
+    assert offered() == ["New data: show it"]
 
 
 def test_loading_the_same_twice_changes_nothing_but_the_record_of_runs(tmp_path: Path) -> None:
