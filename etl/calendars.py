@@ -9,14 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-import holidays
-
+from etl import lazily
 from etl.incident import PRIORITIES
 from etl.shaping import nearest
 from etl.stamps import StampError, check_zone
+
+if TYPE_CHECKING:
+    import holidays
+else:
+    holidays = lazily.module("holidays")
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ALWAYS = "24x7"

@@ -382,7 +382,7 @@ def _csv(name: str, opener: Callable[[], IO[bytes]], text: _Text, options: ReadO
                 ) as batches,
             ):
                 while blocks := list(itertools.islice(batches, BLOCKS_PER_CHUNK)):
-                    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(blocks), rechunk=True))
+                    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches(blocks), rechunk=False))
                     steps, ordinal = _steps(frame.height, ordinal, bad_ordinals)
                     if has_quotes:
                         breaks = pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))

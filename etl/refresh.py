@@ -763,13 +763,13 @@ def _stage(
     module = sources.source(entry.reading.kind)
     rows_in = 0
     knows_resolving = False
-    exports, names = _exports(entry, file, module)
-    for export in exports:
-        plan = module.prepare(export, entry.reading.options)
-        knows_resolving = knows_resolving or plan.knows_resolving
-        # One chunk is written while the next is normalised and the one after it is read; the catalog before the first one.
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
-            written: Future[None] = writer.submit(_keep_catalog, con)
+    # One chunk is written while the next is normalised and the one after it is read; the catalog before the first one.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing") as writer:
+        written: Future[None] = writer.submit(_keep_catalog, con)
+        exports, names = _exports(entry, file, module)
+        for export in exports:
+            plan = module.prepare(export, entry.reading.options)
+            knows_resolving = knows_resolving or plan.knows_resolving
             for chunk in export.chunks():
                 rows_in += chunk.height
                 progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
@@ -778,9 +778,10 @@ def _stage(
                     rows = rows._replace(rejected=bundles.named(rows.rejected, names))
                 written.result()
                 written = writer.submit(store.put, con, entry.source, rows)
+            rows_in += len(export.bad_rows)
             written.result()
-        rows_in += len(export.bad_rows)
-        store.put(con, entry.source, _bad_rows(export))
+            written = writer.submit(store.put, con, entry.source, _bad_rows(export))
+        written.result()
     return rows_in, knows_resolving
 
 

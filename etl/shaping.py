@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 
 import polars as pl
 
@@ -135,13 +136,14 @@ def integer(values: pl.Series) -> pl.Series:
 
 def actor_kind(actors: pl.Series, automation: Iterable[str]) -> pl.Series:
     """Tell people from machines by user name; patterns may hold `*`, case does not matter."""
-    patterns = [pattern.lower() for pattern in automation]
+    patterns = tuple(pattern.lower() for pattern in automation)
+    return mapped(actors, partial(_kind, patterns), pl.String()).fill_null("unknown")
 
-    def read(actor: str) -> str:
-        name = actor.strip().lower()
-        return "automation" if any(fnmatchcase(name, pattern) for pattern in patterns) else "person"
 
-    return mapped(actors, read, pl.String()).fill_null("unknown")
+@lru_cache(maxsize=100_000)
+def _kind(patterns: tuple[str, ...], actor: str) -> str:
+    name = actor.strip().lower()
+    return "automation" if any(fnmatchcase(name, pattern) for pattern in patterns) else "person"
 
 
 def read_stamp(

@@ -3,46 +3,59 @@
 -- The few words that repeat in every row (state_word, hold_word, actor_word) are a byte each on the way.
 create or replace temp table steps as
 select
-    * exclude (from_hold_reason, from_escalation),
-    step > 1 and from_priority is distinct from priority as changes_priority,
-    from_group is distinct from assignment_group and (step > 1 or version_number = 0) as changes_group,
-    from_assignee is distinct from assignee and (step > 1 or version_number = 0) as changes_assignee,
-    step > 1 and (escalation > from_escalation) is true as escalates,
-    case when escalation > from_escalation then from_escalation end as from_escalation,
+    * exclude (before, tie),
+    before.version_number as from_version,
+    before.state as from_state,
+    before.priority as from_priority,
+    before.assignment_group as from_group,
+    before.assignee as from_assignee,
+    step > 1 and before.priority is distinct from priority as changes_priority,
+    before.assignment_group is distinct from assignment_group and (step > 1 or version_number = 0) as changes_group,
+    before.assignee is distinct from assignee and (step > 1 or version_number = 0) as changes_assignee,
+    step > 1 and (escalation > before.escalation) is true as escalates,
+    case when escalation > before.escalation then before.escalation end as from_escalation,
     case
-        when (from_state is distinct from state and (step > 1 or state <> 'new'))
+        when (before.state is distinct from state and (step > 1 or state <> 'new'))
             -- Another reason is another hold.
-            or (state = 'on_hold' and from_state = 'on_hold' and from_hold_reason is distinct from hold_reason)
+            or (state = 'on_hold' and before.state = 'on_hold' and before.hold_reason is distinct from hold_reason)
             then case
-                when from_state in ('resolved', 'closed', 'cancelled') and state in ('new', 'in_progress', 'on_hold')
+                when before.state in ('resolved', 'closed', 'cancelled') and state in ('new', 'in_progress', 'on_hold')
                     then 'reopened'
                 when state in ('resolved', 'closed', 'cancelled') then state
                 when state = 'on_hold' then 'held'
-                when from_state = 'on_hold' then 'resumed'
+                when before.state = 'on_hold' then 'resumed'
                 else 'state'
             end
     end as state_change
 from (
     select
-        snapshots.key,
-        snapshots.version_number,
-        snapshots.happened_at,
-        snapshots.actor,
-        coalesce(snapshots.actor_kind, 'unknown')::actor_word as actor_kind,
-        snapshots.state,
-        case when snapshots.state = 'on_hold' then snapshots.hold_reason end as hold_reason,
-        snapshots.priority,
-        snapshots.assignment_group,
-        snapshots.assignee,
-        snapshots.escalation,
-        lag(snapshots.version_number) over life as from_version,
+        key,
+        version_number,
+        happened_at,
+        actor,
+        coalesce(actor_kind, 'unknown')::actor_word as actor_kind,
+        state,
+        case when state = 'on_hold' then hold_reason end as hold_reason,
+        priority,
+        assignment_group,
+        assignee,
+        escalation,
+        tie,
         row_number() over life as step,
-        lag(snapshots.state) over life as from_state,
-        lag(snapshots.hold_reason) over life as from_hold_reason,
-        lag(snapshots.priority) over life as from_priority,
-        lag(snapshots.assignment_group) over life as from_group,
-        lag(snapshots.assignee) over life as from_assignee,
-        lag(snapshots.escalation) over life as from_escalation
+        -- One window function for all: each is evaluated by itself.
+        lag(
+            struct_pack(
+                version_number := version_number,
+                happened_at := happened_at,
+                tie := tie,
+                state := state,
+                hold_reason := hold_reason,
+                priority := priority,
+                assignment_group := assignment_group,
+                assignee := assignee,
+                escalation := escalation
+            )
+        ) over life as before
     from (
         -- Versions of one number and minute follow each other by content, so that the order of loading does not matter.
         select
@@ -56,16 +69,16 @@ from (
         where snapshots.source in (select source from verdicts where is_history)
     ) as snapshots
     window life as (
-        partition by snapshots.key
-        order by snapshots.version_number, snapshots.happened_at, snapshots.tie
+        partition by key
+        order by version_number, happened_at, tie
     )
-    -- A row that an export holds twice is one.
-    qualify (
-        lag(snapshots.version_number) over life = snapshots.version_number
-        and lag(snapshots.happened_at) over life = snapshots.happened_at
-        and lag(snapshots.tie) over life = snapshots.tie
-    ) is not true
-);
+)
+-- A row that an export holds twice is one.
+where (
+    before.version_number = version_number
+    and before.happened_at = happened_at
+    and before.tie = tie
+) is not true;
 
 -- Events that the source tells itself, found by either key. A log that says only what happened leaves out from where:
 -- that is the event before. Another state after a resolution is a reopening, whatever the source calls it.

@@ -85,18 +85,18 @@ select
     from_at,
     least(next_at, until_at) as until_at,
     case
-        when state in ('resolved', 'closed', 'cancelled') then 'resolved'
-        when state = 'on_hold' then 'on_hold'
+        when held.state in ('resolved', 'closed', 'cancelled') then 'resolved'
+        when held.state = 'on_hold' then 'on_hold'
         when acknowledgement_basis is not null
             and (from_at >= acknowledged_at) is not true
-            and (state is not null or acknowledgement_basis = 'reported')
+            and (held.state is not null or acknowledgement_basis = 'reported')
             then 'waiting'
-        when state = 'new' and is_acknowledged_elsewhere and from_at >= acknowledged_at then 'working'
-        when state = 'new' then 'waiting'
-        when state = 'in_progress' then 'working'
+        when held.state = 'new' and is_acknowledged_elsewhere and from_at >= acknowledged_at then 'working'
+        when held.state = 'new' then 'waiting'
+        when held.state = 'in_progress' then 'working'
         else 'unexplained'
     end as kind,
-    case when state = 'on_hold' then held.reason end as hold_reason,
+    case when held.state = 'on_hold' then held.reason end as hold_reason,
     assignment_group
 from (
     select
@@ -107,10 +107,9 @@ from (
         acknowledgement_basis,
         is_acknowledged_elsewhere,
         lead(from_at, 1, until_at) over life as next_at,
-        last_value(state ignore nulls) over so_far as state,
         -- A hold keeps its reason until the state changes.
-        last_value(case when state is not null then struct_pack(reason := hold_reason) end ignore nulls) over so_far
-            as held,
+        last_value(case when state is not null then struct_pack(state := state, reason := hold_reason) end ignore nulls)
+            over so_far as held,
         last_value(assignment_group ignore nulls) over so_far as assignment_group
     from points
     window

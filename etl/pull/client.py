@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
-import httpx
-import stamina
-
+from etl import lazily
 from etl.pull.access import Access, Mask, PullError, Secret, Tell
 
-# We tell of each retry ourselves, without secrets.
-stamina.instrumentation.set_on_retry_hooks([])
+if TYPE_CHECKING:
+    import httpx
+    import stamina
+else:
+    httpx = lazily.module("httpx")
+    stamina = lazily.module("stamina")
 
 RETRIED = frozenset({408, 425, 429})
 AGENT = "meantime"
@@ -216,6 +218,8 @@ class Client:
                 f"url '{self.mask(self.access.url)}' is no address; write it like https://desk.example.com"
             )
         self._pace = _Pace(self.access.requests_per_minute, self.sleep)
+        # We tell of each retry ourselves, without secrets.
+        stamina.instrumentation.set_on_retry_hooks([])
         try:
             self._http = httpx.Client(
                 base_url=self.access.url.rstrip("/") + "/",

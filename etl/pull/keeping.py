@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import polars as pl
 
 from etl.publish import cause, sync
@@ -26,6 +25,9 @@ from etl.pull.client import Authentication, Client, NoAuthentication, Patience
 from etl.pull.paging import Lines, Page
 from etl.reading import LINE, Export, frames_of
 from etl.sources import Options
+
+if TYPE_CHECKING:
+    import httpx
 
 LOG = "pull.jsonl"
 SUFFIX = ".jsonl.gz"

@@ -534,9 +534,11 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
 
     updated_at, updated_unreadable = _stamp(verdicts, chunk, plan, "updated_at", ids)
     _note_unreadable(verdicts, plan, "updated_at", updated_unreadable, chunk, ids)
-    hold = _coded(chunk, plan, "hold_reason", _lookup(HOLD_REASON, options.hold_reason), pl.String())
-    hold = hold.fill_null(mapped(_column(chunk, plan, "hold_reason"), _hold_of(options), pl.String())).fill_null(
-        mapped(source_state, _lookup(HOLD_REASON, options.hold_reason), pl.String()).fill_null("other")
+    is_held = state == "on_hold"
+    held = chunk.filter(is_held)
+    hold = _coded(held, plan, "hold_reason", _lookup(HOLD_REASON, options.hold_reason), pl.String())
+    hold = hold.fill_null(mapped(_column(held, plan, "hold_reason"), _hold_of(options), pl.String())).fill_null(
+        mapped(_column(held, plan, "state"), _lookup(HOLD_REASON, options.hold_reason), pl.String()).fill_null("other")
     )
     actors = _column(chunk, plan, "updated_by")
     escalation = _coded(chunk, plan, "escalation", _escalation_of, pl.Int32())
@@ -549,29 +551,30 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "actor_kind": actor_kind(actors, (*AUTOMATION, *options.automation)),
             "state": state,
             "source_state": source_state,
-            "hold_reason": hold.zip_with(
-                state == "on_hold", pl.Series([None], dtype=pl.String).new_from_index(0, len(hold))
-            ),
+            "hold_reason": pl.repeat(None, chunk.height, dtype=pl.String, eager=True).scatter(is_held.arg_true(), hold),
             "priority": priority,
             "assignment_group": _column(chunk, plan, "assignment_group"),
             "assignee": _column(chunk, plan, "assignee"),
             "escalation": escalation,
         }
     )
-    good = verdicts.good
-    whole = core.with_columns(
-        opened_at=opened_at, source_priority=source_priority, channel=channel, source_channel=source_channel
-    ).hstack(chunk.rename({column: f"\0{column}" for column in chunk.columns if column != LINE}))
-    if not good.all():
-        core, whole = core.filter(good), whole.filter(good)
+    core = core.with_row_index("row").filter(verdicts.good)
     # A pull sees an incident now and then: its history is the audit log, not what these sightings differ by.
     is_history = pl.col("version_number").is_not_null() & pl.col("happened_at").is_not_null()
-    snapshots = core.filter(is_history & pl.lit(plan.stream is None))
-    latest = newest(whole.with_columns(updated_at=pl.col("happened_at")))
-    versions = _versions(latest, plan, verdicts)
+    snapshots = core.drop("row").filter(is_history & pl.lit(plan.stream is None))
+    latest = newest(core.with_columns(updated_at=pl.col("happened_at")))
+    rows = latest["row"]
+    raw = chunk.drop(LINE)[rows]
+    latest = latest.drop("row").with_columns(
+        opened_at=opened_at.gather(rows),
+        source_priority=source_priority.gather(rows),
+        channel=channel.gather(rows),
+        source_channel=source_channel.gather(rows),
+    )
+    versions = _versions(latest, raw, plan, verdicts)
     history = History(plan.file)
     if plan.stream is not None:
-        makers = _at(latest.select(pl.col("^\0.*$").name.map(lambda name: name[1:])), "sys_created_by.value")
+        makers = _at(raw, "sys_created_by.value")
         kinds = actor_kind(makers, (*AUTOMATION, *options.automation))
         told = zip(versions["external_id"], versions["opened_at"], makers, kinds, strict=True)
         for key, at, maker, kind in told:
@@ -580,9 +583,8 @@ def _records(chunk: pl.DataFrame, plan: Plan) -> Canonical:
     return meaning(verdicts, history, versions=versions, snapshots=conform(snapshots, SNAPSHOT))
 
 
-def _versions(latest: pl.DataFrame, plan: Plan, verdicts: Verdicts) -> pl.DataFrame:
-    """Build whole incidents for the rows that may be newest; the raw columns come along behind a NUL."""
-    raw = latest.select(pl.col("^\0.*$").name.map(lambda name: name[1:]))
+def _versions(latest: pl.DataFrame, raw: pl.DataFrame, plan: Plan, verdicts: Verdicts) -> pl.DataFrame:
+    """Build whole incidents for the rows that may be newest, with the raw columns of each."""
     ids = latest["incident_id"]
     made: dict[str, pl.Series] = {}
     for field in ("occurred_at", "resolved_at", "closed_at"):
