@@ -25,25 +25,34 @@ LOW = 0.72
 """How much lower charts are where a page is set tightly."""
 
 
-def svgs(charts: list[dict[str, Any]]) -> list[str]:
+Chart = dict[str, Any] | str
+"""A chart as Vega-Lite reads it, or as SVG if it is drawn already."""
+
+
+def svgs(charts: list[Chart]) -> list[str]:
     """Draw charts; nothing is fetched for them."""
     known = vl_convert.get_vegalite_versions()
     drawn = []
     for chart in charts:
+        if isinstance(chart, str):
+            drawn.append(chart)
+            continue
         found = re.search(r"vega-lite/v(\d+\.\d+)", str(chart.get("$schema", "")))
         version = found[1] if found and found[1] in known else known[-1]
         drawn.append(vl_convert.vegalite_to_svg(chart, vl_version=version, allowed_base_urls=[]))
     return drawn
 
 
-def lower(chart: dict[str, Any]) -> dict[str, Any]:
-    """Give a chart with less height, unless it places words by pixels."""
+def lower(chart: Chart) -> Chart:
+    """Give a chart with less height, unless it is small or places words by pixels."""
+    if isinstance(chart, str):
+        return chart
     by_pixel = re.search(r'"y2?": {"value": (?!0[},.])', json.dumps(chart))
     is_small = not isinstance(chart.get("height"), int) or chart["height"] < 100
     return chart if by_pixel or is_small else {**chart, "height": round(chart["height"] * LOW)}
 
 
-def pdf(page: dict[str, Any], charts: list[dict[str, Any]]) -> bytes:
+def pdf(page: dict[str, Any], charts: list[Chart]) -> bytes:
     """Set a page on A4: as it reads best, or tightly, if it is then on one sheet."""
     loose, sheets = _typeset(page, svgs(charts), is_tight=False)
     if sheets == 2:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 import streamlit as st
@@ -17,6 +17,7 @@ import streamlit as st
 from dashboard import manners
 from dashboard.charts.palette import LIGHT, Palette
 from dashboard.charts.plot import Figure
+from dashboard.charts.sparks import Spark
 from dashboard.manners import HOUSE, Manner
 
 Rows = Callable[[], pl.DataFrame]
@@ -36,8 +37,8 @@ class Tile(NamedTuple):
     title: str
     value: str
     lines: tuple[str, ...]
-    spark: Any = None
-    """Its course as a small chart."""
+    spark: Spark | None = None
+    """Its course."""
     alt: str = ""
 
 

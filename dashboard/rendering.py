@@ -174,18 +174,23 @@ class Layout(NamedTuple):
     """A page that is laid out: its blocks, and the charts in the order in which the blocks name them."""
 
     blocks: list[dict[str, Any]]
-    charts: list[dict[str, Any]]
+    charts: list[dict[str, Any] | str]
+    """As Vega-Lite reads them; those of tiles are drawn already."""
 
 
 def laid_out(record: Record, *, with_folded: bool = True) -> Layout:
     """Lay out a page in the light theme."""
     tints = light_tints(record.colours)
-    drawn: list[dict[str, Any]] = []
+    light = palette.themed(st.get_option, dark=False)
+    drawn: list[dict[str, Any] | str] = []
     found: list[dict[str, Any]] = []
 
-    def draw(chart: Any, width: int) -> int:
-        drawn.append(_spec(chart, width, tints))
+    def place(chart: dict[str, Any] | str) -> int:
+        drawn.append(chart)
         return len(drawn) - 1
+
+    def draw(chart: Any, width: int) -> int:
+        return place(_spec(chart, width, tints))
 
     heading = ""
     for block in blocks(record):
@@ -202,7 +207,7 @@ def laid_out(record: Record, *, with_folded: bool = True) -> Layout:
                     "title": tile.title,
                     "value": tile.value,
                     "lines": [_runs(line) for line in tile.lines if line.strip(words.GAP)],
-                    "chart": None if tile.spark is None else draw(tile.spark, SPARK),
+                    "chart": None if tile.spark is None else place(tile.spark.svg(light, SPARK)),
                     "alt": tile.alt,
                 }
                 for tile in first.tiles

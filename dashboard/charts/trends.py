@@ -171,12 +171,3 @@ def _told(point: Point, unit: Unit) -> str:
 def _escaped(name: str) -> str:
     """Vega reads dots and brackets in a field's name as a path."""
     return name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
-
-
-def sparkline(points: Sequence[Point], colours: Palette) -> alt.LayerChart:
-    """Draw the run of a value without axes; the unfinished period is hollow."""
-    vertical = Scale(1.0, (0.0, max(lines.heights(points), default=0.0) * 1.08 or 1.0), alt.Axis(title=None), False)
-    x = TimeAxis(alt.Scale(type="utc"), None)
-    y = alt.Y("v:Q", axis=None, scale=vertical.vega())
-    layers = lines.line(Series("", tuple(points)), vertical, colours.accent, x, y, colours)
-    return plot.dressed(vega.laid(*layers), colours, 44, right=6, top=6)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import streamlit as st
 
 from dashboard import aims, figures, judging, query, record, sentences, tabulated, takeaway, words
-from dashboard.charts import trends
+from dashboard.charts import sparks
 from dashboard.charts.scales import Unit
+from dashboard.charts.sparks import Spark
 from dashboard.control import Watched
-from dashboard.parts import pictures, prose
+from dashboard.parts import prose
 from dashboard.view import View
 
 COMPANIONS = {
@@ -122,7 +123,7 @@ def _beside(here: View, name: str) -> list[str]:
 
 def _under(
     here: View, name: str, small: str, big: sentences.Reading, watched: Watched | None, under: _Lines
-) -> tuple[Any, str]:
+) -> tuple[Spark | None, str]:
     """Set what stands under a number; give its course as a picture, and what that says."""
     limits = sentences.interval(big)
     if not big.has_value:
@@ -138,11 +139,11 @@ def _under(
         if standing := here.standing(target):
             under.small(words.plain(aims.tile(standing, here.kind(name), here.grain)))
     points = here.points(name)
-    if all(point.value is None for point in points):
+    if not sparks.has_value(points):
         return None, ""
-    spark = trends.sparkline(points, here.colours)
+    spark = Spark(points)
     alt = figures.finding(here.kpi(name).title, points, here.kind(name))
-    pictures.draw(spark, alt)
+    st.html(spark.image(here.colours, alt))
     return spark, alt
 
 
