@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import charted
 import holidays
 import polars as pl
 import pytest
@@ -146,8 +147,7 @@ def test_hours_too_near_to_be_told_apart_are_one(warehouse: Warehouse) -> None:
 
 
 def drawn(life: Life, *, log: bool = False) -> dict[str, Any]:
-    found: dict[str, Any] = lifeline.draw(life, LIGHT, log=log).to_dict(validate=True)
-    return found
+    return charted.checked(lifeline.draw(life, LIGHT, log=log))
 
 
 def rows_of(spec: dict[str, Any]) -> Counter[str]:

@@ -76,9 +76,9 @@ def _named(given: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: _written(one) for name, one in given.items() if one is not Undefined and name not in _PRIVATE}
     short = given.get("shorthand", Undefined)
     if short is not Undefined:
-        found["field"], _, letter = short.rpartition(":")
+        found["field"], _, letter = short.partition(":")
         # A second field of an axis is of the first one's type, and has none of its own.
-        if "type" in given:
+        if letter and "type" in given:
             found["type"] = TYPES[letter]
     if isinstance(found.get("mark"), str):
         found["mark"] = {"type": found["mark"]}
