@@ -511,7 +511,7 @@ def test_pages_say_how_many_were_joined_and_an_incident_says_with_which(
     "page", sorted((exports.ROOT / "dashboard/app_pages").glob("*.py")), ids=lambda path: path.stem
 )
 def test_every_page_ends_with_the_foot_that_says_so(page: Path) -> None:
-    assert "parts.foot(here" in page.read_text(encoding="utf-8")
+    assert "foot.foot(here" in page.read_text(encoding="utf-8")
 
 
 def test_the_configuration_names_the_file_of_a_wrong_rule(tmp_path: Path) -> None:

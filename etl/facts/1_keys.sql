@@ -13,10 +13,33 @@ from (
     where slice = getvariable('slice')
 );
 
+-- What nothing is computed from stays where it is, and is read by place when the incident is written.
 create or replace temp table current_versions as
 select
     numbered.key,
-    versions.*
+    numbered.place,
+    versions.* exclude (
+        title,
+        url,
+        source_state,
+        source_priority,
+        impact,
+        urgency,
+        category,
+        subcategory,
+        is_major,
+        configuration_item,
+        assignee,
+        location,
+        channel,
+        source_channel,
+        tags,
+        problem_id,
+        change_id,
+        resolution_code,
+        knowledge_used,
+        attributes
+    )
 from store.versions as versions
 join (
     select

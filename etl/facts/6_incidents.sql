@@ -51,6 +51,7 @@ where versions.parent_id not in (versions.incident_id, coalesce(versions.externa
 create or replace temp view judged as
 select
     versions.* exclude (
+        place,
         as_of,
         external_id,
         reopens_id,
@@ -76,6 +77,26 @@ select
         first_contact_resolved,
         sla_met
     ),
+    said.title,
+    said.url,
+    said.source_state,
+    said.source_priority,
+    said.impact,
+    said.urgency,
+    said.category,
+    said.subcategory,
+    said.is_major,
+    said.configuration_item,
+    said.assignee,
+    said.location,
+    said.channel,
+    said.source_channel,
+    said.tags,
+    said.problem_id,
+    said.change_id,
+    said.resolution_code,
+    said.knowledge_used,
+    said.attributes,
     coalesce(versions.excluded_as, clocks.told_excluded_as) as excluded_as,
     versions.first_contact_resolved as reported_first_contact,
     versions.sla_met as reported_sla_met,
@@ -95,7 +116,9 @@ select
     or clocks.escalation_count > 0
     or clocks.was_held_for_caller
     or clocks.seconds_to_resolve > clocks.first_contact_hours * 3600 as violates_first_contact
-from current_versions as versions
+from store.versions as said
+join current_versions as versions
+    on said.rowid = versions.place
 join clocks
     on versions.key = clocks.key
 left join business_times

@@ -40,16 +40,29 @@ from (
         coalesce(max(version_number) filter (where was_there) + 1, 0) as span_before
     from (
         select
-            snapshots.incident_id,
-            snapshots.version_number,
-            bool_or(snapshots.rowid <= getvariable('last_snapshot')) as was_there
-        from store.snapshots as snapshots
-        semi join touched
-            on snapshots.source = $source
-            and snapshots.incident_id = touched.incident_id
+            incident_id,
+            version_number,
+            bool_or(was_there) as was_there
+        from (
+            select
+                incident_id,
+                version_number,
+                false as was_there
+            from staged_snapshots
+            union all
+            select
+                snapshots.incident_id,
+                snapshots.version_number,
+                true as was_there
+            from store.snapshots as snapshots
+            semi join touched
+                on snapshots.source = $source
+                and snapshots.incident_id = touched.incident_id
+            where snapshots.rowid <= getvariable('last_snapshot')
+        )
         group by
-            snapshots.incident_id,
-            snapshots.version_number
+            incident_id,
+            version_number
     )
     group by incident_id
 )
