@@ -242,7 +242,7 @@ def _events(events: pl.DataFrame) -> None:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     kept = [name for name in frame.columns if frame[name].null_count() < frame.height]
     st.dataframe(
-        frame.select(kept),
+        frame.select(kept).to_arrow(),
         hide_index=True,
         width="stretch",
         placeholder="",
@@ -278,7 +278,7 @@ def _facts(found: Incident) -> None:
         facts["Priority"] = filters.member("priority", str(row["priority"]))
     facts |= {name.replace("_", " ").capitalize(): row[name] for name in FACTS if row[name]}
     st.table(
-        pl.DataFrame({"": list(facts), "value": [words.plain(value) for value in facts.values()]}),
+        pl.DataFrame({"": list(facts), "value": [words.plain(value) for value in facts.values()]}).to_arrow(),
         border="horizontal",
         hide_index=True,
         hide_header=True,
@@ -290,5 +290,7 @@ def _facts(found: Incident) -> None:
     with st.expander("Every column"):
         known = {name: _said(value) for name, value in row.items() if value is not None and value != []}
         st.dataframe(
-            pl.DataFrame({"Column": list(known), "Value": list(known.values())}), hide_index=True, width="stretch"
+            pl.DataFrame({"Column": list(known), "Value": list(known.values())}).to_arrow(),
+            hide_index=True,
+            width="stretch",
         )

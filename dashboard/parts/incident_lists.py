@@ -43,7 +43,7 @@ def incident_list(found: query.Incidents, key: str) -> None:
     record.note(part)
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(
-        listed.with_columns(pl.col(name).round(2) for name in shown if name.startswith("hours")),
+        listed.with_columns(pl.col(name).round(2) for name in shown if name.startswith("hours")).to_arrow(),
         hide_index=True,
         width="stretch",
         placeholder="",

@@ -55,7 +55,7 @@ def table(
         if kind.is_integer()
     }
     st.dataframe(
-        frame,
+        frame.to_arrow(),
         hide_index=True,
         width="stretch",
         height=height or "auto",
