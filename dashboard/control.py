@@ -12,13 +12,14 @@ import polars as pl
 from dashboard import periods, query
 from dashboard.insights import signals
 from dashboard.periods import Bucket
-from dashboard.query import SQL, Kpi, Scope, Warehouse
+from dashboard.query import Kpi, Scope, Warehouse
+from dashboard.query.days import FINE, Measure, by_day
 
 DAY = timedelta(days=1)
 KINDS = {"rate": "rate", "count": "count", "quantile 0.5": "duration", "quantile 0.9": "duration"}
 """What a KPI makes of what each incident adds -> the kind of its chart; a quantile is watched by what it is taken from."""
-FINE = 10_000
-"""Logarithms are summed as whole ten-thousandths: exact, however many threads add them up."""
+TRUNCATED = {"day": "1d", "week": "1w", "month": "1mo", "quarter": "1q", "year": "1y"}
+"""The grains as polars cuts days to them."""
 
 
 class KnownChange(NamedTuple):
@@ -96,10 +97,10 @@ def watched(
     tested_from, until = max(scope.since or first, first), min(scope.until or last, last)
     reach = scope.within(max(_before(tested_from, grain, signals.MOST[grain]), first), until)
     splits = tuple(change for change in changes if change.splits)
-    days = [change.day for change in splits]
+    split_on = [change.day for change in splits]
     found = {}
-    for name, history in _histories(warehouse, kinds, reach, grain, days).items():
-        chart = signals.chart(history, kinds[name], grain, tested_from, days)
+    for name, history in _histories(warehouse, kinds, reach, grain, split_on).items():
+        chart = signals.chart(history, kinds[name], grain, tested_from, split_on)
         alarms = signals.false_alarms(kinds[name], grain, chart.baseline)
         found[name] = Watched(name, kinds[name], grain, chart, splits, alarms)
     return {name: found[name] for name in kinds}
@@ -133,54 +134,40 @@ def _histories(
         else:
             groups.setdefault(one.counted_on, []).append(one)
     told = {}
-    for counted_on, members in groups.items():
-        wide = _sums(warehouse, counted_on, members, kinds, reach, grain)
-        for one in members:
-            told[one.name] = _moments(wide, one.name, FINE if kinds[one.name] == "duration" else 1)
-    if stocks:
-        values = query.values(warehouse, stocks, reach, grain=grain, limits=False)
-        for name in stocks:
-            own = values.filter(pl.col("kpi") == name)
-            told[name] = own.select(since="period", n="n", mean="value", deviation=pl.lit(None, pl.Float64))
+    for members in groups.values():
+        for name, daily in _sums(warehouse, members, kinds, reach).items():
+            told[name] = _moments(daily, kinds[name], grain)
+    for name in stocks:
+        points = query.course(warehouse, name, reach, grain)
+        told[name] = pl.DataFrame(
+            [(point.bucket.since, point.n, point.value, None) for point in points],
+            schema={"since": pl.Date, "n": pl.Int64, "mean": pl.Float64, "deviation": pl.Float64},
+            orient="row",
+        )
     return {name: _told(grid, told.get(name)) for name, grid in grids.items()}
 
 
-def _sums(
-    warehouse: Warehouse, counted_on: str, members: Sequence[Kpi], kinds: dict[str, str], reach: Scope, grain: str
-) -> pl.DataFrame:
-    """Sum what each incident adds, and its square, over each period: one scan for the KPIs of one day."""
-    daily, summed = [], []
-    for one in members:
-        each = f"kpi.{one.name}_each(i)"
-        if kinds[one.name] == "duration":
-            # greatest() would take a null for nothing, and count it.
-            each = f"round({FINE} * ln(1 + case when {each} < 0 then 0 else {each} end / 60))"
-        parts = {"n": f"count({each})"}
-        if kinds[one.name] != "count":
-            parts["s"] = f"sum(({each})::bigint)"
-        if kinds[one.name] in signals.ADDING:
-            parts["ss"] = f"sum(({each})::bigint * ({each})::bigint)"
-        for part, text in parts.items():
-            daily.append(f'{text} as "{one.name}.{part}"')
-            summed.append(f'sum("{one.name}.{part}")::{"bigint" if part == "n" else "double"} as "{one.name}.{part}"')
-    text = (
-        (SQL / "watched.sql")
-        .read_text(encoding="utf-8")
-        .replace("i.counted_on", f"i.{counted_on}")
-        .replace("-- and what is read", "".join(f", i.{name}" for name in query.needed(warehouse, members)))
-        .replace("-- and the sums of a day", "".join(f", {one}" for one in daily))
-        .replace("-- and their sums", "".join(f", {one}" for one in summed))
-    )
-    return query.within(warehouse, text, reach, {"grain": grain})
+def _sums(warehouse: Warehouse, members: Sequence[Kpi], kinds: dict[str, str], reach: Scope) -> dict[str, pl.DataFrame]:
+    """Sum what each incident adds, and its square, over each day: one scan for the KPIs of one day."""
+    assert reach.since is not None
+    assert reach.until is not None
+    measures = [Measure(one, has_logs=kinds[one.name] == "duration") for one in members]
+    found = by_day(warehouse, measures, reach, (reach.since, reach.until))
+    return {one.name: frame for one, frame in zip(members, found, strict=True)}
 
 
-def _moments(wide: pl.DataFrame, name: str, scale: int) -> pl.DataFrame:
-    n = pl.col(f"{name}.n").cast(pl.Float64)
-    s, ss = (pl.col(f"{name}.{part}") if f"{name}.{part}" in wide.columns else None for part in ("s", "ss"))
+def _moments(daily: pl.DataFrame, kind: str, grain: str) -> pl.DataFrame:
+    """Add up the days of each period: how many incidents, mean and deviation of what they add."""
+    since = pl.col("day").dt.truncate(TRUNCATED[grain])
+    parts = ["n"] + ["s"] * (kind != "count") + ["x2"] * (kind in signals.ADDING)
+    wide = daily.group_by(since.alias("since")).agg(pl.col(parts).sum())
+    scale = FINE if kind == "duration" else 1
+    n = pl.when(pl.col("n") > 0).then(pl.col("n").cast(pl.Float64))
+    s, ss = (pl.col(part).cast(pl.Float64) if part in parts else None for part in ("s", "x2"))
     nothing = pl.lit(None, pl.Float64)
     mean = nothing if s is None else s / n / scale
     spread = nothing if s is None or ss is None else ((ss - s * s / n).clip(lower_bound=0) / (n - 1)).sqrt() / scale
-    return wide.select("since", n=pl.col(f"{name}.n").cast(pl.Int64), mean=mean, deviation=spread)
+    return wide.sort("since").select("since", "n", mean=mean, deviation=spread)
 
 
 def _grid(one: Kpi, reach: Scope, grain: str, extents: list[periods.Extent]) -> pl.DataFrame:

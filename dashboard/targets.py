@@ -13,6 +13,7 @@ from dashboard.insights import targets as insight
 from dashboard.insights.targets import Baseline, Reach, Verdict
 from dashboard.periods import Bucket
 from dashboard.query import Kpi, Scope, Warehouse
+from dashboard.query.days import FINE, Measure, by_day
 
 Part = tuple[tuple[str, tuple[str | None, ...]], ...]
 """Columns, each with its alternatives, as a scope has them."""
@@ -117,7 +118,8 @@ def standing(
     if not days:
         return None
     scope = Scope(days[0], days[-1], target.part)
-    row = query.values(warehouse, [target.kpi], scope, limits=False).row(0, named=True)
+    whole = (days[0], days[-1])
+    number = query.in_parts(warehouse, [target.kpi], scope, (whole,), limits=False)[target.kpi, days[0]]
     one = query.kpi(warehouse, target.kpi)
     if insight.is_summed(one.statistic):
         sums = _sums(warehouse, one, scope)
@@ -125,14 +127,14 @@ def standing(
     else:
         rows = query.each(warehouse, target.kpi, scope)
         verdict = insight.verdict(rows, one.statistic, one.unit, target.value, shape)
-    points = query.trend(warehouse, [target.kpi], scope, grain)[target.kpi]
+    points = query.course(warehouse, target.kpi, scope, grain)
     counted = [
         point.value
         for point in points
         if point.value is not None and point.n >= query.FEW and point.bucket.status == "complete"
     ]
     met = sum(target.is_met(value) for value in counted)
-    return Standing(target, days[0], days[-1], row["value"], row["n"], verdict, met, len(counted))
+    return Standing(target, days[0], days[-1], number.value, number.n, verdict, met, len(counted))
 
 
 def _complete(warehouse: Warehouse, target: Target, since: date | None, until: date | None) -> list[date]:
@@ -190,18 +192,15 @@ def _ground(warehouse: Warehouse, target: Target, days: Sequence[date], *, is_be
 
 def _sums(warehouse: Warehouse, one: Kpi, scope: Scope) -> pl.DataFrame:
     """Sum up what each incident adds to a mean or a share by day, as `insight.by_day` does."""
+    assert scope.since is not None
+    assert scope.until is not None
     is_hours = one.unit == "hours"
-    text = (
-        (query.SQL / "target_days.sql")
-        .read_text(encoding="utf-8")
-        .replace("i.counted_on", f"i.{one.counted_on}")
-        .replace("-- and what is read", "".join(f", i.{name}" for name in query.needed(warehouse, [one])))
-        .replace("kpi.each(i)", f"kpi.{one.name}_each(i)")
-        .replace("-- and the scale", f"round({FINE} * ln(1 + i.x / 60))" if is_hours else f"{FINE} * i.x")
+    (found,) = by_day(warehouse, [Measure(one, is_hours)], scope, (scope.since, scope.until))
+    squares = "x2" if one.statistic == "mean" else "s"
+    return found.filter(pl.col("n") > 0).select(
+        "day",
+        "n",
+        x=pl.col("x") / 3600 if is_hours else pl.col("s").cast(pl.Float64),
+        y=pl.col("s") / (FINE if is_hours else 1),
+        yy=pl.col(squares).cast(pl.Float64) / (FINE**2 if is_hours else 1),
     )
-    found = query.within(warehouse, text, scope)
-    return found.with_columns(pl.col("x") / (3600 if is_hours else 1), pl.col("y") / FINE, pl.col("yy") / FINE**2)
-
-
-FINE = 1_000_000
-"""What is judged is summed as whole millionths: exact, however many threads add them up."""

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from dashboard import filters, query
+from dashboard.query.days import Measure, by_day
 from etl import catalog
 from etl.cli import cli
 
@@ -142,3 +143,31 @@ def test_what_is_counted_when_it_is_loaded_is_what_there_is(sample: Path) -> Non
     }
     by_day = "select source, opened_on, count(*), count(excluded_as) from incidents group by all order by all"
     assert warehouse.openings.rows() == warehouse.frame(by_day).rows()
+
+
+@pytest.mark.parametrize("where", [(), (("priority", ("1", "2")), ("source", ("servicedesk",)))])
+def test_what_is_made_of_the_sums_of_days_is_what_the_macro_makes_of_the_rows(
+    warehouse: query.Warehouse, where: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
+    names = list(warehouse.kpis)
+    for part in (
+        (date(2025, 3, 3), date(2025, 5, 25)),
+        (date(2025, 5, 1), date(2025, 5, 1)),
+        (date(2025, 11, 1), date(2025, 12, 31)),
+    ):
+        found = query.in_parts(warehouse, names, query.Scope(where=where), (part,), limits=True)
+        rows = query.values(warehouse, names, query.Scope(*part, where)).rows()
+        assert [(name, *found[name, part[0]][:4]) for name in names] == rows
+
+
+def test_days_that_were_asked_piece_by_piece_are_those_asked_at_once(sample: Path, warehouse: query.Warehouse) -> None:
+    measures = [Measure(warehouse.kpis["mttr"]), Measure(warehouse.kpis["mttr"], has_logs=True)]
+    pieces = [(date(2025, month, 3), date(2025, month, 9)) for month in (5, 2, 8, 5)]
+    whole = (date(2025, 1, 1), date(2025, 8, 9))
+    fresh, once = query.open_data(sample), query.open_data(sample)
+    for piece in pieces:
+        assert by_day(fresh, measures[:1], query.Scope(), piece)[0]["day"].is_between(*piece).all()
+    for ours, theirs in zip(
+        by_day(fresh, measures, query.Scope(), whole), by_day(once, measures, query.Scope(), whole), strict=True
+    ):
+        assert ours.rows() == theirs.rows()

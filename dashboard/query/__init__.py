@@ -4,7 +4,19 @@ Every value comes from a macro of the schema `kpi`; what is in here chooses rows
 against the warehouse's own catalog, values are bound.
 """
 
-from dashboard.query.answers import FEW, SETTLED, Members, Number, Point, numbers, trend, trends, values
+from dashboard.query.answers import (
+    FEW,
+    SETTLED,
+    Members,
+    Number,
+    Point,
+    course,
+    in_parts,
+    numbers,
+    trend,
+    trends,
+    values,
+)
 from dashboard.query.comparisons import Change, by_member, changes, comparison, sides, two_periods
 from dashboard.query.contributions import (
     Bin,
@@ -76,6 +88,7 @@ __all__ = [
     "column",
     "comparison",
     "condition",
+    "course",
     "coverage",
     "distribution",
     "each",
@@ -84,6 +97,7 @@ __all__ = [
     "filled",
     "filtered",
     "has_spread",
+    "in_parts",
     "incidents",
     "is_sample",
     "issues_by_rule",

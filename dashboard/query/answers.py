@@ -12,7 +12,7 @@ from dashboard import periods
 from dashboard.periods import Bucket, Extent
 from dashboard.query.flows import flow
 from dashboard.query.rows import Rows
-from dashboard.query.scope import Days, QueryError, Scope, extents, kpi, nearest
+from dashboard.query.scope import Days, QueryError, Scope, covered, extents, kpi, nearest
 from dashboard.query.stocks import stock
 from dashboard.query.warehouse import Kpi, Warehouse
 
@@ -102,6 +102,39 @@ class Number(NamedTuple):
     """Standard error, of means and counts."""
     m: float | None = None
     """How many independent incidents, or days of a count, it is worth."""
+
+
+def in_parts(
+    warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...], limits: bool
+) -> dict[tuple[str, date], Number]:
+    """Give what is known of KPIs in parts of time that do not overlap, by KPI and first day of the part."""
+    limited = names if limits else ()
+    frame = answer(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), limited)
+    found = {
+        (row["kpi"], row["period"]): Number(*(row[name] for name in Number._fields))
+        for row in frame.iter_rows(named=True)
+    }
+    nothing = {name: Number(0.0 if kpi(warehouse, name).is_count else None, 0) for name in names}
+    return {(name, since): nothing[name] for name in names for since, _ in parts} | found
+
+
+def course(warehouse: Warehouse, name: str, scope: Scope, grain: str) -> list[Point]:
+    """Give a KPI by bucket as `trend` does, from sums of days: for what is counted, not shown as a picture."""
+    reach = covered(warehouse, scope)
+    if reach is None:
+        return []
+    known = extents(warehouse, scope)
+    parts = {
+        (max(bucket.since, reach[0]), min(bucket.until, reach[1])): bucket.since
+        for bucket in periods.buckets(*reach, grain)
+    }
+    found = in_parts(warehouse, [name], scope, tuple(parts), limits=False)
+    one = kpi(warehouse, name)
+    return [
+        Point(_verdict(one, first, grain, scope, known), number.value, number.n)
+        for part, first in parts.items()
+        for number in (found[name, part[0]],)
+    ]
 
 
 class Point(NamedTuple):

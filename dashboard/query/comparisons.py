@@ -10,7 +10,8 @@ import polars as pl
 
 from dashboard import evidence, periods
 from dashboard.periods import Comparison
-from dashboard.query.answers import FEW, Members, Number, answer, members_of
+from dashboard.query import days as sums
+from dashboard.query.answers import FEW, Members, Number, answer, in_parts, members_of
 from dashboard.query.rows import flow_rows, lines
 from dashboard.query.scope import MANY_VALUED, Days, Scope, covered, extents, kpi
 from dashboard.query.warehouse import Kpi, Warehouse
@@ -91,11 +92,14 @@ def changes(
     for name, compared in comparisons.items():
         days = complete if kpi(warehouse, name).fact == "incident_days" else reach
         asked.setdefault((days, _two(compared)), []).append(name)
+    ranges = [part for days, two in asked for part in (days, *two)]
+    widest = min(since for since, _ in ranges), max(until for _, until in ranges)
+    sums.prepare(warehouse, [kpi(warehouse, name) for name in comparisons], scope, widest)
     found = {}
     for (days, two), members in asked.items():
-        pairs = _pairs(warehouse, members, scope, two, limits)
+        pairs = in_parts(warehouse, members, scope, two, limits)
         # What is compared is mostly the very range that was asked for.
-        whole = pairs if two[0] == days else _pairs(warehouse, members, scope, (days,), limits)
+        whole = pairs if two[0] == days else in_parts(warehouse, members, scope, (days,), limits)
         for name in members:
             before = pairs.get((name, two[1][0]), Number(None, 0))
             found[name] = Change(
@@ -106,20 +110,6 @@ def changes(
 
 def _two(compared: Comparison) -> tuple[Days, Days]:
     return (compared.since, compared.until), (compared.before_since, compared.before_until)
-
-
-def _pairs(
-    warehouse: Warehouse, names: Sequence[str], scope: Scope, parts: tuple[Days, ...], limits: bool
-) -> dict[tuple[str, date], Number]:
-    """What is known by KPI and first day of the part."""
-    limited = names if limits else ()
-    frame = answer(warehouse, names, scope.within(None, None), (), None, tuple(dict.fromkeys(parts)), limited)
-    found = {
-        (row["kpi"], row["period"]): Number(*(row[name] for name in Number._fields))
-        for row in frame.iter_rows(named=True)
-    }
-    nothing = {name: Number(0.0 if kpi(warehouse, name).is_count else None, 0) for name in names}
-    return {(name, since): nothing[name] for name in names for since, _ in parts} | found
 
 
 def comparison(warehouse: Warehouse, name: str, scope: Scope, against: str = "before") -> Comparison | None:

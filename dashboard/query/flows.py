@@ -8,6 +8,7 @@ from datetime import timedelta
 import polars as pl
 
 from dashboard import evidence, periods
+from dashboard.query import days
 from dashboard.query.rows import Rows, calls, flow_rows, keys_of, lines, long, named
 from dashboard.query.scope import Days, Scope, covered
 from dashboard.query.warehouse import Kpi, Warehouse
@@ -25,7 +26,62 @@ def flow(
     limited: Sequence[Kpi],
     of: Rows | None = None,
 ) -> pl.DataFrame:
-    """KPIs over incidents that share the day they are counted at: one scan, and one more for limits of quantiles."""
+    """KPIs over incidents that share the day they are counted at.
+
+    What adds up is made of the sums of days where periods are compared; where they are shown, only how sure it is.
+    """
+    if by or of is not None or not (grain or parts):
+        return _counted(warehouse, members, scope, by, grain, parts, limited, of)
+    found = []
+    adding = [one for one in members if days.adds_up(one)]
+    others = [one for one in members if not days.adds_up(one)]
+    if adding and parts:
+        wide = days.summed(warehouse, adding, scope, parts, has_values=True)
+        wide = evidence.read(
+            wide, [one for one in adding if one in limited], _days_of(warehouse, wide, scope, grain, parts)
+        )
+        found.append(long(_filled(warehouse, wide, scope, by, grain, parts), adding, ["period"]))
+    elif adding:
+        found.append(_shown(warehouse, adding, scope, grain, [one for one in adding if one in limited]))
+    if others:
+        found.append(
+            _counted(warehouse, others, scope, by, grain, parts, [one for one in others if one in limited], of)
+        )
+    return pl.concat(found)
+
+
+def _shown(
+    warehouse: Warehouse, members: Sequence[Kpi], scope: Scope, grain: str | None, limited: Sequence[Kpi]
+) -> pl.DataFrame:
+    """Give what adds up by grain: values by the KPIs' own macros, and how sure they are by the sums of days."""
+    rows = flow_rows(warehouse, members, scope, (), grain, ())
+    wide = warehouse.frame(_plain(rows.text, ["period"], calls(members, "i"), ""), rows.values)
+    if limited and wide.height:
+        firsts = wide["period"].to_list()
+        lengths = _days_of(warehouse, wide, scope, grain, ())
+        parts = [
+            (max(first, scope.since or first), min(end, scope.until or end))
+            for first, length in zip(firsts, lengths, strict=True)
+            for end in (first + (length - 1) * DAY,)
+        ]
+        sums = days.summed(warehouse, limited, scope, parts, has_values=False)
+        sums = sums.with_columns(pl.Series("period", firsts, pl.Date))
+        wide = wide.drop(f"{one.name}_n" for one in limited).join(sums, on="period", how="left", maintain_order="left")
+        wide = evidence.read(wide, limited, lengths)
+    return long(_filled(warehouse, wide, scope, (), grain, ()), members, ["period"])
+
+
+def _counted(
+    warehouse: Warehouse,
+    members: Sequence[Kpi],
+    scope: Scope,
+    by: tuple[str, ...],
+    grain: str | None,
+    parts: tuple[Days, ...],
+    limited: Sequence[Kpi],
+    of: Rows | None = None,
+) -> pl.DataFrame:
+    """KPIs from their rows: one scan, and one more for limits of quantiles."""
     rows = flow_rows(warehouse, members, scope, by, grain, parts, of)
     keys = [f"key_{place}" for place in range(len(by))] + (["period"] if grain or parts else [])
     kept = "where i.period is not null" if parts else ""

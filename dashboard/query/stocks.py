@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from dashboard import periods
+from dashboard import periods, statements
+from dashboard.query.kept import Known
 from dashboard.query.rows import calls, keys_of, lines, long, named, needed
 from dashboard.query.scope import Days, Filter, Scope, filters_of
 from dashboard.query.warehouse import SQL, Kpi, Warehouse
@@ -29,7 +30,13 @@ def stock(
     """KPIs over the incidents open at a day's end: on a bucket's last complete day, or on all of its days."""
     wanted = wanted_days(warehouse, scope, grain, parts)
     found = []
-    for how, chosen in _by_shape(members, len(wanted)).items():
+    shapes = _by_shape(members, len(wanted))
+    if parts and not by and wanted:
+        # Where periods are compared: what is open is known of all days at once, and asked for once.
+        counted = [one for one in members if one.name == "backlog"]
+        found += [long(_on_days(warehouse, one, scope, wanted), [one], ["period"]) for one in counted]
+        shapes = _by_shape([one for one in members if one not in counted], len(wanted))
+    for how, chosen in shapes.items():
         query, bound = how(warehouse, chosen, scope, by, wanted)
         wide = named(warehouse.frame(query, bound), by)
         keys = [*by, *(["period"] if grain or parts else [])]
@@ -37,6 +44,25 @@ def stock(
             wide = pl.DataFrame({name: [None] for name in wide.columns})
         found.append(long(wide, chosen, keys))
     return pl.concat(found, how="vertical_relaxed")
+
+
+def _on_days(warehouse: Warehouse, one: Kpi, scope: Scope, wanted: Sequence[Wanted]) -> pl.DataFrame:
+    """Count what is open at the end of days; of those that are known nothing is asked again."""
+    key = (one.name, scope.where)
+    known = warehouse.days.get(key)
+    for text, values in known.asked if known else ():
+        statements.note(text, values)
+    told = set(known.days["period"]) if known else set()
+    missing = sorted({day.day for day in wanted} - told)
+    if missing:
+        text, values = _cumulated(warehouse, [one], scope, (), [Wanted(day, day, day) for day in missing])
+        found = Known(missing[0], missing[-1], warehouse.frame(text, values), ((text, values),))
+        known = known.and_(found) if known else found
+        warehouse.days.put(key, known)
+    assert known is not None
+    at = {day: row for day, *row in known.days.iter_rows()}
+    rows = [(day.period, *at[day.day]) for day in wanted]
+    return pl.DataFrame(rows, {"period": pl.Date, one.name: pl.Float64, f"{one.name}_n": pl.Int64}, orient="row")
 
 
 Shape = Callable[..., tuple[str, dict[str, Any]]]

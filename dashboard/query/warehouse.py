@@ -17,6 +17,7 @@ import polars as pl
 
 from dashboard import periods, statements, timings
 from dashboard.periods import Extent
+from dashboard.query.kept import Kept
 
 # The rows that are copied once more are those of an answer: few.
 warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
@@ -93,6 +94,8 @@ class Warehouse:
 
     path: Path
     connection: duckdb.DuckDBPyConnection = field(repr=False)
+    days: Kept = field(default_factory=Kept, repr=False)
+    """What was asked of its days."""
 
     def frame(self, query: str, values: dict[str, Any] | None = None) -> pl.DataFrame:
         """Run a query on a cursor of its own."""
