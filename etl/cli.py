@@ -349,6 +349,8 @@ def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
         level = "error" if report.outcome == "failed" else "warning"
         for message in report.complaints:
             settings.say(level, message, source=report.source)
+        if report.assumed is not None:
+            settings.say("warning", report.assumed, source=report.source)
     if settings.log_format == "json":
         told = {
             "event": "published",

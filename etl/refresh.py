@@ -17,7 +17,7 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from etl import archive, bundles, calendars, catalog, incident, links, publish, sources, store
+from etl import archive, bundles, calendars, catalog, incident, links, publish, sources, stamps, store
 from etl.annotation import Annotation
 from etl.archive import ArchiveError, Entry, Reading
 from etl.bundles import Message
@@ -66,6 +66,8 @@ class Report:
     rows_rejected: int = 0
     issues: int = 0
     messages: list[str] = field(default_factory=list)
+    assumed: str | None = None
+    """What was taken for granted since nobody said otherwise, and how to say it."""
     allowed_share: float = DEFAULT_REJECTED_SHARE
 
     @property
@@ -702,12 +704,12 @@ def read_entry(
         store.retract(con)
         raise
     staged = store.counts(con)
-    # An export without a stamp, such as one without rows, tells nothing of how far its source is known.
+    # An export without a stamp tells nothing of how far its source is known; one without rows not even that it is by now.
     as_of = (
         entry.reading.as_of
         or store.greatest_stamp(con, entry.fetched_at)
         or _known_as_of(con, entry.source)
-        or entry.fetched_at
+        or (entry.fetched_at if rows_in > staged["staged_rejected"] else None)
     )
     store.merge(con, entry.source, entry.input_id, as_of, entry.fetched_at)
     full_export = bool(entry.reading.settings.get("full_export"))
@@ -770,6 +772,8 @@ def _stage(
         for export in exports:
             plan = module.prepare(export, entry.reading.options)
             knows_resolving = knows_resolving or plan.knows_resolving
+            if not entry.is_pull:
+                report.assumed = report.assumed or _assumed_zone(entry.reading, export, plan)
             for chunk in export.chunks():
                 rows_in += chunk.height
                 progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")
@@ -783,6 +787,16 @@ def _stage(
             written = writer.submit(store.put, con, entry.source, _bad_rows(export))
         written.result()
     return rows_in, knows_resolving
+
+
+def _assumed_zone(reading: Reading, export: Export, plan: sources.Plan) -> str | None:
+    """Say that an export's stamps are read in UTC, if they name no zone and nobody named one."""
+    example = None if reading.options.names_zone else stamps.without_zone(plan.formats)
+    if example is None:
+        return None
+    source = reading.options.source
+    how = f"`timezone = ...` under [sources.{source}]" if reading.is_configured else "--timezone ZONE"
+    return f"{source}: {export.name}: stamps such as {example!r} name no zone and were read as UTC; say {how} if they are not"
 
 
 def _exports(entry: Entry, file: Path, module: ModuleType) -> tuple[list[Export], list[str]]:
@@ -820,7 +834,9 @@ def _bad_rows(export: Export) -> Canonical:
     )
 
 
-def _record_source(con: duckdb.DuckDBPyConnection, entry: Entry, as_of: datetime, *, knows_resolving: bool) -> None:
+def _record_source(
+    con: duckdb.DuckDBPyConnection, entry: Entry, as_of: datetime | None, *, knows_resolving: bool
+) -> None:
     """Keep what is known of the source; what depends on its inputs as a whole does not depend on their order."""
     before = store.row(con, "select as_of, knows_resolving from sources where source = ?", [entry.source])
     if before is not None and knows_resolving and not before[1]:
@@ -834,7 +850,7 @@ def _record_source(con: duckdb.DuckDBPyConnection, entry: Entry, as_of: datetime
             "source": entry.source,
             "kind": entry.reading.kind,
             "timezone": entry.reading.options.timezone or "UTC",
-            "as_of": as_of if before is None else max(as_of, before[0]),
+            "as_of": max((told for told in (as_of, before and before[0]) if told is not None), default=None),
             "is_sample": bool(entry.reading.settings.get("is_sample")),
             "knows_resolving": knows_resolving or bool(before and before[1]),
             "full_export": bool(entry.reading.settings.get("full_export")),

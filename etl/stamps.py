@@ -172,6 +172,16 @@ def decide(
     return formats
 
 
+def without_zone(formats: Mapping[str, Format]) -> str | None:
+    """Give an example of stamps that do not say in which zone they are; None if all do."""
+    for found in formats.values():
+        if not found.has_offset and not found.order.startswith("epoch"):
+            example = found.example or (found.patterns[0] if found.order == "pattern" else None)
+            if example is not None:
+                return example
+    return None
+
+
 def _mixed(where: str, column: str, day_first: str, month_first: str) -> StampError:
     return StampError(
         f"{where}: '{column}' mixes date formats: {day_first} can only be day-first and {month_first} only "

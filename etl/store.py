@@ -62,7 +62,11 @@ SOURCES = (
     SOURCE,
     Field("kind", "varchar", "Tool that it is: the name of a file in etl/sources"),
     Field("timezone", "varchar", "Zone in which its naive stamps are read"),
-    Field("as_of", "timestamp", "UTC instant up to which it is known; open incidents are followed until then"),
+    Field(
+        "as_of",
+        "timestamp",
+        "UTC instant up to which it is known; open incidents are followed until then; null before any came",
+    ),
     Field("is_sample", "boolean", "Made-up data, not an organisation's own"),
     Field("knows_resolving", "boolean", "It tells resolving apart from closing"),
     Field("full_export", "boolean", "Each of its exports is complete: what is missing in one is gone"),
@@ -99,7 +103,7 @@ INPUTS = (
     Field("read_as", "varchar", "Hash of how it was read: kind, options and settings"),
     Field("file", "varchar", "Name of the export"),
     Field("fetched_at", "timestamp", "UTC instant at which it was archived"),
-    Field("as_of", "timestamp", "UTC instant up to which it tells"),
+    Field("as_of", "timestamp", "UTC instant up to which it tells; null where it has no rows and its source none yet"),
     Field("full_export", "boolean", "What is missing in it is gone from the source"),
     Field("rows_in", "bigint", "Rows in it"),
     Field("rows_good", "bigint", "Rows of it that got in"),
@@ -584,12 +588,14 @@ def greatest_stamp(con: duckdb.DuckDBPyConnection, fetched_at: datetime) -> date
     return found[0] if found else None
 
 
-def merge(con: duckdb.DuckDBPyConnection, source: str, input_id: str, as_of: datetime, fetched_at: datetime) -> None:
+def merge(
+    con: duckdb.DuckDBPyConnection, source: str, input_id: str, as_of: datetime | None, fetched_at: datetime
+) -> None:
     """Merge the staged rows of one input: the newest version wins, whatever the order of loading.
 
     The keys that it touches are added to the temporary table `changed`.
     """
-    values = {"source": source, "input_id": input_id, "as_of": as_of, "fetched_at": fetched_at}
+    values: dict[str, object] = {"source": source, "input_id": input_id, "as_of": as_of, "fetched_at": fetched_at}
     for name in ("1_versions", "2_snapshots", "3_events", "4_rejected", "5_issues", "6_changed"):
         run(con, MERGE / f"{name}.sql", values)
 

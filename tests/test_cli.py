@@ -52,14 +52,26 @@ def test_a_load_says_what_got_in_and_complains_on_stderr(tmp_path: Path, capsys:
         3,
         f"servicenow: loaded, 7 rows, 6 good, 1 rejected\npublished version 1: {tmp_path}/data/incidents.duckdb\n",
         "warning: servicenow: 1 of 7 rows were rejected (14.3%, allowed are 1.0%); "
-        "see `meantime rejects --source servicenow`\n",
+        "see `meantime rejects --source servicenow`\n"
+        "warning: servicenow: closed.csv: stamps such as '2025-03-03 08:01:00' name no zone and were read as UTC; "
+        "say --timezone ZONE if they are not\n",
     )
 
 
 def test_a_machine_gets_one_json_line_and_json_complaints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = exports.write(tmp_path / "closed.csv", CLOSED)
     code, out, errors = ran(
-        capsys, "--log-format", "json", "--data", tmp_path / "data", "load", file, "--as", "servicenow"
+        capsys,
+        "--log-format",
+        "json",
+        "--data",
+        tmp_path / "data",
+        "load",
+        file,
+        "--as",
+        "servicenow",
+        "--timezone",
+        "UTC",
     )
     assert code == 3
     assert json.loads(out) == {
@@ -441,3 +453,16 @@ def test_who_closes_the_pipe_gets_no_complaint(data: Path) -> None:
     )
     assert done.stdout.startswith("incident_id")
     assert done.stderr == ""
+
+
+def test_load_says_that_it_took_utc_for_granted_and_how_to_say_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "incidents.csv"
+    file.write_text("Number,State,Opened\nINC1,New,2025-12-30 08:00:00\n", encoding="utf-8")
+    said = "warning: desk: incidents.csv: stamps such as '2025-12-30 08:00:00' name no zone and were read as UTC; "
+    told = []
+    for more in ((), ("--timezone", "UTC")):
+        asked = ("load", file, "--as", "servicenow", "--name", "desk", *more, "--data", tmp_path / "data")
+        told.append(ran(capsys, *asked)[2])
+    assert told == [f"{said}say --timezone ZONE if they are not\n", ""]

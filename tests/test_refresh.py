@@ -81,6 +81,22 @@ def test_only_a_run_that_tells_more_is_news(tmp_path: Path) -> None:
     assert news == [("1",), ("1",), ("3",), ("3",), ("5",), ("5",)]
 
 
+def test_an_empty_export_does_not_say_up_to_when_its_source_is_known(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", tmp_path / "first.csv"
+    file.write_text(exports.HEADER + "\n", encoding="utf-8")
+    as_of = []
+    for name in ("first", "second", "first"):
+        source = desk(name)
+        refresh.load(data, source, [file])
+        as_of.append(one(data, "select source, as_of from sources order by source"))
+        exports.generation(file, 0, incidents=3)
+    assert as_of[0] == [("first", None)]
+    known = one(data, "select max(greatest(opened_at, updated_at)) from incidents")[0][0]
+    assert as_of[1] == [("first", None), ("second", known)]
+    assert as_of[2] == [("first", known), ("second", known)]
+    assert one(data, "select max(day) <= max(as_of) from incident_days cross join sources") == [(True,)]
+
+
 def test_an_open_page_is_told_of_news_and_not_of_a_run_that_found_none(tmp_path: Path) -> None:
     def page(data: str, shown: str, told: str) -> None:
         from pathlib import Path

@@ -43,10 +43,16 @@ class Unit(NamedTuple):
 
 
 def _log_domain(values: Sequence[float]) -> tuple[float, float]:
+    """Reach from the tick below to the tick above.
+
+    >>> _log_domain([2.0, 3.0]), _log_domain([8.0])
+    ((1.0, 8.0), (1.0, 8.0))
+    """
     low, high = min(values), max(values)
-    below = [at for at, _ in TICKS if at <= low]
+    # One value that lies on a tick would leave no room between them.
+    below = [at for at, _ in TICKS if (at <= low if low < high else at < low)]
     above = [at for at, _ in TICKS if at >= high]
-    return (below[-1] if below else low, above[0] if above else high * 1.1)
+    return (below[-1] if below else low / 1.1, above[0] if above else high * 1.1)
 
 
 def log_axis(title: str | None = None, ticks: Sequence[tuple[float, str]] = TICKS) -> alt.Axis:

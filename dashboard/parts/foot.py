@@ -16,7 +16,7 @@ from dashboard.view import View
 
 def freshness(here: View) -> None:
     """Say how fresh each source is now, and whose last run failed."""
-    known = dict(here.warehouse.sources.select("source", "as_of_local").iter_rows())
+    known = dict(here.warehouse.sources.select("source", "as_of_local").drop_nulls().iter_rows())
     last = here.ask("runs").unique("source", keep="first", maintain_order=True)
     failed = set(last.filter(pl.col("outcome") == "failed")["source"])
     prose.note(words.plain(f"{fresh.said(known, failed & set(known), here.now)}."))
@@ -27,15 +27,16 @@ def foot(here: View, names: Sequence[str], *, of_everything: bool = False, only:
 
     With `only` it names what the page filters itself, beside what is chosen above it.
     """
-    known = f"data as of {words.moment(here.as_of)} · published version {here.warehouse.number}"
+    version = f"data as of {words.moment(here.as_of)} · published version {here.warehouse.number}"
     span = "everything, whatever is chosen above" if of_everything else f"{here.span}, {filters.GRAINS[here.grain]}"
-    lines = [" · ".join(filter(None, [only, span, f"days and times in {here.zone}", known]))]
+    lines = [" · ".join(filter(None, [only, span, f"days and times in {here.zone}", version]))]
     sources = here.warehouse.sources.iter_rows(named=True)
     lines.append(
         "Sources: "
         + "; ".join(
-            f"{row['source']} ({row['kind']}, {words.counted(row['incidents'], 'incident')}, as of "
-            f"{words.moment(row['as_of_local'])}{', made up' if row['is_sample'] else ''})"
+            f"{row['source']} ({row['kind']}, {words.counted(row['incidents'], 'incident')}, "
+            f"{f'as of {words.moment(known)}' if (known := row['as_of_local']) else 'nothing came yet'}"
+            f"{', made up' if row['is_sample'] else ''})"
             for row in sources
         )
     )

@@ -4,7 +4,7 @@ A source module has a docstring that names the vendor's document, `EXAMPLE` (fil
 `EXAMPLE_OPTIONS`, `prepare(export, options) -> plan` (looks at the header and the head) and
 `normalise(chunk, plan) -> Canonical` (pure: a raw chunk in, canonical frames out). `WEBHOOK`, if it has one, names the
 columns of a file with one webhook message; such messages have a stamp of their last change. A plan says `knows_resolving`:
-whether the export tells resolving apart from closing.
+whether the export tells resolving apart from closing, and `formats`: how its columns of stamps are written.
 
 A source that can pull from its tool has `fetch(pull) -> None` and `whoami(pull) -> str`, too, and `REFERENCES` (the
 streams that are no rows) and `EXAMPLE_PULL` (stream -> records): `etl/pull` says how. `fetch` is the only thing that
@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from etl.reading import Export, ReadOptions
+from etl.stamps import Format
 
 
 class SourceError(Exception):
@@ -64,6 +65,11 @@ class Options:
     map: Mapping[str, Any] | None = None
     """The mapping file of kind `table`, parsed."""
 
+    @property
+    def names_zone(self) -> bool:
+        """Somebody said in which zone stamps without one are."""
+        return bool(self.timezone or (self.map or {}).get("timezone"))
+
     def reading(self) -> ReadOptions:
         """Give what concerns the file's form."""
         given = self.map or {}
@@ -79,7 +85,13 @@ class Options:
 class Plan(Protocol):
     """What `prepare` found out about one export."""
 
-    knows_resolving: bool
+    @property
+    def knows_resolving(self) -> bool:
+        """The export tells resolving apart from closing."""
+
+    @property
+    def formats(self) -> Mapping[str, Format]:
+        """How its columns of stamps are written, where that was to be found out."""
 
 
 def reading(kind: str, options: Options) -> ReadOptions:

@@ -55,10 +55,11 @@ def check_fields(options: Options, fields: Collection[str]) -> None:
 
 
 def lacking(export: Export, options: Options, field_: str, label: str, hint: str = "") -> SourceError:
-    """Say that a needed field has no column, which ones there are, and the key that names one."""
+    """Say that a needed field has no column, which ones there are, and the ways to name one: `load` reads no section."""
     return SourceError(
         f"{options.source}: {export.name}: no column for {field_} (looked for '{label}'); the file has "
-        f"{', '.join(export.columns[:40])}; name it under [sources.{options.source}.fields]{hint}"
+        f"{', '.join(export.columns[:40])}; a configuration names it under [sources.{options.source}.fields], and "
+        f"`load --as table` proposes a map for any columns{hint}"
     )
 
 

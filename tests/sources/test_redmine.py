@@ -65,8 +65,8 @@ def test_an_export_in_another_language_is_read_once_its_columns_are_named(tmp_pa
     with pytest.raises(SourceError) as error:
         export(tmp_path, french, timezone="Europe/Paris")
     assert str(error.value) == (
-        "desk: issues.csv: no column for state (looked for 'Status'); the file has #, Projet, Statut, Sujet, Créé; name it "
-        "under [sources.desk.fields]"
+        "desk: issues.csv: no column for state (looked for 'Status'); the file has #, Projet, Statut, Sujet, Créé; a "
+        "configuration names it under [sources.desk.fields], and `load --as table` proposes a map for any columns"
     )
     named = {"state": "Statut", "opened_at": "Créé", "title": "Sujet", "assignment_group": "Projet"}
     found = export(tmp_path, french, timezone="Europe/Paris", fields=named, status={"Nouveau": "new"})
