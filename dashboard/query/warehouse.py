@@ -23,7 +23,7 @@ from dashboard.query.kept import Kept
 warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
 SQL = Path(__file__).parents[1] / "sql"
 LINK = "incidents.duckdb"
-MEMORY_MIB = 600
+MEMORY_MIB = 450
 """What DuckDB may take at least: what the questions about a million of incidents need."""
 
 
