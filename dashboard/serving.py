@@ -6,12 +6,14 @@ those of Streamlit's own application object, `st.App`: one process, one port, on
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -100,6 +103,35 @@ class Connections:
             timings.CONNECTED.add(by=-1)
 
 
+class Foresight:
+    """Reads what every page asks first of a version while the browser that asks for a page still reads Streamlit's files."""
+
+    def __init__(self, app: ASGIApp, data: Path) -> None:
+        self._app, self._data = app, data
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; whoever asks for a document will ask for a page."""
+        if scope["type"] == "http" and is_for_a_reader(scope):
+            threading.Thread(target=read_ahead, args=(self._data,), name="reading ahead", daemon=True).start()
+        await self._app(scope, receive, send)
+
+
+def is_for_a_reader(scope: Scope) -> bool:
+    """Say whether somebody asks for a document; what a document needs, its scripts and pictures, is asked for otherwise."""
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def read_ahead(data: Path) -> None:
+    """Open the newest version and ask what is above every page; what cannot be read there, the page itself says."""
+    from dashboard import query, view
+
+    with contextlib.suppress(query.NoWarehouse, duckdb.Error):
+        path = view.newest(data)
+        if path is not None and view.warehouse(path).first_day is not None:
+            for question in ("choices", "latest_as_of", "is_sample"):
+                view.ask(path, question)
+
+
 def application(served: Served) -> st.App:
     """Give the dashboard with its two answers for machines, at the root and below the base path."""
     data, release = Path(served.data), _release()
@@ -127,7 +159,7 @@ def application(served: Served) -> st.App:
             for path, answer in (("/healthz", healthz), ("/metrics", metrics))
         ],
         lifespan=_ready,
-        middleware=[Middleware(Connections)],
+        middleware=[Middleware(Connections), Middleware(Foresight, data=data)],
         on_script_error=_failed,
     )
 

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from dashboard import health, timings
+from dashboard import health, timings, view
+from dashboard import serving as serving_of
 from dashboard.health import Health
 
 NOW = datetime(2026, 1, 2, 12)
@@ -313,3 +314,21 @@ def test_a_log_for_machines_is_json_whoever_writes_it() -> None:
     ]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one["at"]) for one in lines)
     assert lines[-1]["details"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_what_every_page_asks_first_is_asked_when_a_reader_asks_for_a_document(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(view, "ask", lambda path, question: asked.append(question))
+    serving_of.read_ahead(tmp_path)
+    assert asked == []
+    serving_of.read_ahead(published)
+    assert asked == ["choices", "latest_as_of", "is_sample"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_so"), [(b"text/html,application/xhtml+xml", True), (b"*/*", False), (b"image/svg+xml", False)]
+)
+def test_only_who_reads_documents_is_read_ahead_for(accept: bytes, is_so: bool) -> None:
+    assert serving_of.is_for_a_reader({"type": "http", "headers": [(b"host", b"x"), (b"accept", accept)]}) is is_so
