@@ -91,8 +91,11 @@ def gap_said(gap: Gap | None, measure: str) -> list[str]:
         return size if part >= 0 else f"{words.MINUS}{size}"
 
     differing = gap.n_both - gap.n_equal
+    limits = ""
+    if gap.low is not None and gap.high is not None and gap.low < gap.high:
+        limits = f" (95 %: {signed(gap.low)} to {signed(gap.high)})"
     lines = [
-        f"**{signed(change)}** lie between {_say(gap.first.value, measure)} (n {words.number(gap.first.n)}) and "
+        f"**{signed(change)}**{limits} lie between {_say(gap.first.value, measure)} (n {words.number(gap.first.n)}) and "
         f"{_say(gap.second.value, measure)} (n {words.number(gap.second.n)}):",
         f"- {signed(gap.by_value)} because both count {words.counted(gap.n_both, 'incident')} and disagree on "
         f"{words.number(differing)} of them",

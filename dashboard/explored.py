@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
@@ -20,7 +21,7 @@ from dashboard.exploring import Asked, Mark
 from dashboard.periods import Comparison
 from dashboard.query import Kpi, Members, Number, Scope
 from dashboard.slices import Cell, Courses, Cut, Spreads
-from dashboard.view import FLAGS, View, about
+from dashboard.view import FLAGS, View
 
 CAPS = {"trend": (4, 4), "multiples": (8, 4), "bars": (12, 6), "heat": (12, 12), "table": (50, 12)}
 """Members of the first and the second dimension that a picture tells apart."""
@@ -46,6 +47,8 @@ class Row(NamedTuple):
     cell: Cell | None = None
     """With what it is set against, if it is."""
     note: str = ""
+    before: Number | None = None
+    """Of one period: what it is set against, of which too few are behind it to judge the change."""
 
 
 class Looked(NamedTuple):
@@ -61,6 +64,10 @@ class Looked(NamedTuple):
     """As it is said."""
     rows: record.Rows
     """As numbers, with units in the header."""
+    marks: tuple[tuple[str, Mark], ...] = ()
+    """What each mark that can be clicked is called, and what it stands for."""
+    asked: plot.Asked | None = None
+    """What was asked of the warehouse for it."""
 
 
 class Explorer:
@@ -149,10 +156,10 @@ class Explorer:
         """Make the view; its pictures say what was asked of the warehouse for them."""
         before = len(self.here.trail)
         looked = self._look()
-        asked = partial(about, tuple(self.here.trail[before:]), (self.kpi.name,))
+        asked = self.here.sql_since(before, (self.kpi.name,))
         panels = tuple(one._replace(figure=one.figure._replace(asked=asked)) for one in looked.panels)
         figure = None if looked.figure is None else looked.figure._replace(asked=asked)
-        return looked._replace(figure=figure, panels=panels)
+        return looked._replace(figure=figure, panels=panels, asked=asked)
 
     def _look(self) -> Looked:
         shape = self.asked.picture
@@ -187,35 +194,36 @@ class Explorer:
         shown = self.scope.within(here.since, here.shown_until)
         points = self._points(here.ask("trend", (name,), shown, here.grain, (name,))[name])
         series = [Series("this slice" if self.other else "now" if self.days else self.kpi.title, points)]
-        note = ""
-        if self.against:
-            earlier, note = self._set_against(points)
-            series += [Series(self.against, earlier)] if earlier else []
+        other, note = self._elsewhere()
+        earlier: tuple[Point, ...] = ()
+        if other is not None:
+            earlier = _under(points, self._points(here.ask("trend", (name,), other, here.grain, (name,))[name]))
+            series.append(Series(self.against, earlier))
         figure = self._drawn(series, "", click=True)
         if figure is None:
             return self._nothing()
-        rows = [Row({"Period": point.name}, _of(point), note=point.reason) for point in points]
+        rows = [
+            Row({"Period": point.name}, _of(point), note=point.reason, before=_of(old) if old else None)
+            for point, old in itertools.zip_longest(points, earlier)
+        ]
         finding = figures.finding(self.kpi.title, points, self.kind)
         note = " · ".join(filter(None, [figure.subtitle, note]))
         course = partial(tabulated.over_time, series, self.kind)
         figure = figure._replace(subtitle=note, alt=finding, rows=course)
-        return Looked("", figure, (), note, self._said(rows), course)
+        return Looked("", figure, (), note, self._said(rows), course, _periods([points], {}))
 
-    def _set_against(self, points: tuple[Point, ...]) -> tuple[tuple[Point, ...], str]:
-        """Give the course of what it is set against, period by period under the ones that are shown."""
-        here, name = self.here, self.kpi.name
+    def _elsewhere(self) -> tuple[Scope | None, str]:
+        """Give the scope that courses are set against, if there is one, and what is said of it."""
+        here = self.here
         if self.other is not None:
-            shown = self.other.within(here.since, here.shown_until)
-            return self._points(here.ask("trend", (name,), shown, here.grain, (name,))[name])[: len(points)], ""
-        compared: Comparison | None = here.ask("comparison", name, self.scope, self.days)
+            return self.other.within(here.since, here.shown_until), ""
+        if not self.days:
+            return None, ""
+        compared: Comparison | None = here.ask("comparison", self.kpi.name, self.scope, self.days)
         if compared is None or compared.reason:
-            return (), f"not compared: {compared.reason if compared else 'nothing is known of these days'}"
-        scope = self.scope.within(compared.before_since, compared.before_until)
-        found = self._points(here.ask("trend", (name,), scope, here.grain, (name,))[name])
-        moved = [old._replace(since=new.since, until=new.until) for new, old in zip(points, found, strict=False)]
-        missing = [new._replace(value=None, n=0, low=None, high=None, flag="") for new in points[len(moved) :]]
-        note = f"{self.against}: {words.days(compared.before_since, compared.before_until)}"
-        return (*moved, *missing), note
+            return None, f"not compared: {compared.reason if compared else 'nothing is known of these days'}"
+        days = words.days(compared.before_since, compared.before_until)
+        return self.scope.within(compared.before_since, compared.before_until), f"{self.against}: {days}"
 
     def _drawn(
         self,
@@ -225,6 +233,7 @@ class Explorer:
         click: bool,
         height: int = plot.HEIGHT,
         beside: Sequence[Point] = (),
+        named: bool = True,
     ) -> Figure | None:
         here = self.here
         series = [line for line in series if any(point.value is not None for point in line.points)]
@@ -250,6 +259,7 @@ class Explorer:
             notes=() if self.asked.only or height != plot.HEIGHT else here.notes,
             goals=(),
             beside=beside,
+            named=named,
         )
         first = series[0].points
         over = [point for point in first if here.since <= point.until and point.since <= here.until]
@@ -279,22 +289,35 @@ class Explorer:
         by = self.by
         is_one_picture = self.asked.picture == "trend" and len(by) == 1
         caps = CAPS["trend" if is_one_picture else "multiples"][: len(by)]
-        found: Courses = here.ask("courses", self.kpi.name, shown, here.grain, by, caps)
+        other, note = self._elsewhere()
+        found: Courses = here.ask("courses", self.kpi.name, shown, here.grain, by, caps, other)
         names = self._names(by, list(found.points), found.rest)
+        courses = {key: self._points(points) for key, points in found.points.items()}
+        earlier = {
+            key: _under(points, self._points(found.before.get(key, []))) for key, points in courses.items() if other
+        }
         rows = [
-            Row({"Period": point.name, **self._labels(by, key, names)}, _of(point), note=point.reason)
-            for key, points in found.points.items()
-            for point in self._points(points)
+            Row(
+                {"Period": point.name, **self._labels(by, key, names)},
+                _of(point),
+                note=point.reason,
+                before=_of(old) if old else None,
+            )
+            for key, points in courses.items()
+            for point, old in itertools.zip_longest(points, earlier.get(key, ()))
         ]
         table, typed = self._said(rows), partial(self._typed, rows)
         by_first: dict[str | None, list[Series]] = {}
         keys = self._in_order(by, list(found.points))
         for key in keys:
             name = names[len(by) - 1][key[-1]]
-            by_first.setdefault(key[0], []).append(Series(name, self._points(found.points[key])))
-        said = self._told_together(by, found.rest)
-        if self.against:
-            said = " · ".join(filter(None, [said, "ranked bars and the table set each against " + self.against]))
+            by_first.setdefault(key[0], []).append(Series(name, courses[key]))
+        # A line of its own for what each is set against: where there is one line, not where there would be ten.
+        is_drawn = bool(earlier) and not is_one_picture and len(by) == 1
+        if earlier:
+            note = note or f"beside {self.against}"
+            note += f" ({'grey' if is_drawn else 'in the numbers behind the picture'})"
+        said = " · ".join(filter(None, [note, self._told_together(by, found.rest)]))
         if is_one_picture:
             figure = self._drawn([line for lines in by_first.values() for line in lines], "", click=True)
             if figure is None:
@@ -304,24 +327,31 @@ class Explorer:
             )
             subtitle = " · ".join(filter(None, [figure.subtitle.partition(" · ")[2], said]))
             figure = figure._replace(subtitle=subtitle, alt=finding, rows=typed)
-            return Looked("", figure, (), "", table, typed)
-        everything = [point for points in found.points.values() for point in self._points(points)]
+            return Looked("", figure, (), "", table, typed, _periods([*courses.values()], {}))
+        everything = [point for points in (*courses.values(), *earlier.values()) for point in points]
         panels = []
+        marks: list[tuple[str, Mark]] = []
         for first, lines in by_first.items():
             name = names[0][first]
-            figure = self._drawn(lines, name, click=True, height=PANEL_HEIGHT, beside=everything)
+            drawn = list(lines)
+            if is_drawn:
+                # Two bands on a small picture are a fog; the table has the limits.
+                drawn.append(Series(self.against, tuple(_bare(point) for point in earlier[(first,)])))
+            figure = self._drawn(drawn, name, click=True, height=PANEL_HEIGHT, beside=everything, named=not is_drawn)
             if figure is None:
                 continue
+            if first != query.OTHERS:
+                marks += _periods([line.points for line in lines], _said({by[0]: first}), f"{name}, ")
             n = sum(point.n for line in lines for point in line.points if here.since <= point.until)
             note = "" if self.kpi.fact != "incidents" else f"n {words.number(n)}"
             alt = " ".join(figures.finding(f"{name}, {line.name}", line.points, self.kind) for line in lines)
-            course = partial(tabulated.over_time, lines, self.kind)
+            course = partial(tabulated.over_time, drawn, self.kind)
             panels.append(Panel(figure._replace(subtitle=note, alt=alt, rows=course), (first,)))
         shared = f"{here.span}, {filters.GRAINS[here.grain]} · one scale for all"
         if self.kpi.has_limits:
             is_band = max(len(lines) for lines in by_first.values()) <= trends.MOST_BANDS
             shared += " · band: 95 % interval" if is_band else " · 95 % interval and n at the pointer"
-        return Looked("", None, tuple(panels), " · ".join(filter(None, [shared, said])), table, typed)
+        return Looked("", None, tuple(panels), " · ".join(filter(None, [shared, said])), table, typed, tuple(marks))
 
     # By members
 
@@ -339,12 +369,20 @@ class Explorer:
         rows = self._rows(by, cells, names)
         table, typed = self._said(rows), partial(self._typed, rows)
         said, note = self._finding(by, cells, names), self._cut_note(found, by)
+        marks = tuple(
+            (
+                ", ".join(names[place][one] for place, one in enumerate(key)),
+                Mark(_said(dict(zip(by, key, strict=True)))),
+            )
+            for key in self._in_order(by, [cell.members for cell in cells])
+            if query.OTHERS not in key
+        )
         if shape == "table":
             return Looked(said, None, (), note, table, typed)
         if len(by) == 2 and shape == "bars":
-            return Looked(said, None, self._bar_panels(by, cells, names), note, table, typed)
+            return Looked(said, None, self._bar_panels(by, cells, names), note, table, typed, marks)
         draw = self._matrix if shape == "heat" else self._bars
-        return Looked(said, draw(by, cells, names, note)._replace(rows=typed), (), "", table, typed)
+        return Looked(said, draw(by, cells, names, note)._replace(rows=typed), (), "", table, typed, marks)
 
     def _cut_note(self, found: Cut, by: tuple[str, ...]) -> str:
         here, picture = self.here, self.asked.picture
@@ -557,10 +595,11 @@ class Explorer:
             is_known = now.value is not None and not self._is_few(now)
             said["95 %"] = self.unit.between(now.value or 0.0, now.low, now.high) if is_known else ""
         said["n"] = now.n
-        if row.cell is not None and row.cell.before is not None:
-            before = row.cell.before
+        before = row.cell.before if row.cell is not None else row.before
+        if before is not None:
             said[self.against.capitalize()] = None if before.value is None else self.unit.say(before.value)
             said["n then"] = before.n
+        if row.cell is not None and before is not None:
             said["Change"] = self._changed(row.cell)
         if row.note:
             said["Note"] = row.note
@@ -579,10 +618,11 @@ class Explorer:
             add("95 % from", [row.now.low for row in rows])
             add("95 % to", [row.now.high for row in rows])
         columns["n"] = pl.Series([row.now.n for row in rows], dtype=pl.Int64)
-        set_against = [row.cell.before if row.cell else None for row in rows]
+        set_against = [row.cell.before if row.cell else row.before for row in rows]
         if any(before is not None for before in set_against):
             add(self.against.capitalize(), [before.value if before else None for before in set_against])
             columns["n then"] = pl.Series([before.n if before else None for before in set_against], dtype=pl.Int64)
+        if any(row.cell is not None and row.cell.before is not None for row in rows):
             found = [row.cell.difference if row.cell else None for row in rows]
             add("Change, 95 % from", [one[0] if one else None for one in found])
             add("Change, 95 % to", [one[1] if one else None for one in found])
@@ -611,12 +651,18 @@ class Explorer:
                 f"{self.kpi.title} has no distribution: each incident adds a one, a nought or a day. Choose another picture."
             )
         caps = (PANELS,)[: len(by)] if len(by) < 2 else (3, 2)
-        found: Spreads = here.ask("spreads", self.kpi.name, self.scope, by, caps)
+        other, note = self._elsewhere()
+        # The same days, without those of the running period that a course goes on into.
+        other = self.other or other
+        found: Spreads = here.ask("spreads", self.kpi.name, self.scope, by, caps, other)
         bins = {key: _bins(frame) for key, frame in found.bins.items()}
         if not bins:
             return self._nothing()
         marks = [(self.kpi.title.lower(), reading.value)] if (reading := self.reading()).value is not None else []
-        before, note = self._spread_against()
+        before = {key: _bins(frame) for key, frame in found.before.items()}
+        if other is not None:
+            n = sum(one.n for own in before.values() for one in own)
+            note = f"strokes: {self.against}, n {words.number(n)}, drawn as if as many"
         names = self._names(by, list(bins), found.rest)
         rows = [(self._labels(by, key, names), one) for key, own in bins.items() for one in own][:MOST_ROWS]
         table = _frame([{**labels, **self._class(one), "Incidents": one.n} for labels, one in rows])
@@ -628,18 +674,26 @@ class Explorer:
         if not by:
             own = bins[()]
             chart = distributions.distribution(
-                own, marks, here.colours, kind=self.kind, before=before, against=self.against, click=True
+                own, marks, here.colours, kind=self.kind, before=before.get((), ()), against=self.against, click=True
             )
             finding = self._fullest(own, self.kpi.title)
             figure = Figure(f"{self.kpi.title}: the spread", shared, chart, finding, rows=typed)
-            return Looked("", figure, (), "", table, typed)
-        reach = Reach.of(bins.values(), self.kind)
+            return Looked("", figure, (), "", table, typed, self._classed(own, {}))
+        reach = Reach.of([*bins.values(), *(own for own in before.values() if own)], self.kind)
         panels = []
         for key in self._in_order(by, list(bins)):
             own = bins[key]
             name = ", ".join(names[place][member] for place, member in enumerate(key))
             chart = distributions.distribution(
-                own, (), here.colours, PANEL_HEIGHT, kind=self.kind, reach=reach, click=True
+                own,
+                (),
+                here.colours,
+                PANEL_HEIGHT,
+                kind=self.kind,
+                before=before.get(key, ()),
+                against=self.against,
+                reach=reach,
+                click=True,
             )
             n = sum(one.n for one in own)
             classes = partial(self._classes, [({}, one) for one in own])
@@ -650,22 +704,23 @@ class Explorer:
         largest = sorted(panels, key=lambda panel: -sum(one.n for one in bins[panel.members]))[:MOST_PANELS]
         kept = {panel.members for panel in largest}
         shown = tuple(panel for panel in panels if panel.members in kept)
-        return Looked("", None, shown, f"{shared} · one scale for all{more}", table, typed)
+        listed = [
+            one
+            for panel in shown
+            if query.OTHERS not in panel.members
+            for one in self._classed(
+                bins[panel.members], _said(dict(zip(by, panel.members, strict=True))), f"{panel.figure.title}, "
+            )
+        ]
+        return Looked("", None, shown, f"{shared} · one scale for all{more}", table, typed, tuple(listed))
 
-    def _spread_against(self) -> tuple[list[Bin], str]:
-        here = self.here
-        if not self.against or self.by:
-            return [], ""
-        scope: Scope | None = self.other
-        if self.days:
-            compared: Comparison | None = here.ask("comparison", self.kpi.name, self.scope, self.days)
-            if compared is None or compared.reason:
-                return [], f"not compared: {compared.reason if compared else 'nothing is known of these days'}"
-            scope = self.scope.within(compared.before_since, compared.before_until)
-        found: Spreads = here.ask("spreads", self.kpi.name, scope, (), ())
-        bins = _bins(found.bins[()]) if found.bins else []
-        n = words.number(sum(one.n for one in bins))
-        return bins, f"strokes: {self.against}, n {n}, drawn as if as many"
+    def _classed(self, own: Sequence[Bin], members: dict[str, str], of: str = "") -> tuple[tuple[str, Mark], ...]:
+        """Name the classes of a distribution that have incidents."""
+        return tuple(
+            (of + " to under ".join(filter(None, self._class(one).values())), Mark(members, adds=(one.low, one.high)))
+            for one in own
+            if one.n
+        )
 
     def _class(self, one: Bin) -> dict[str, str]:
         say = words.duration if self.kind == "hours" else words.number
@@ -690,6 +745,26 @@ class Explorer:
 
 def _said(members: Mapping[str, str | None]) -> dict[str, str]:
     return {name: filters.NONE if member is None else member for name, member in members.items()}
+
+
+def _periods(courses: Sequence[Sequence[Point]], members: dict[str, str], of: str = "") -> tuple[tuple[str, Mark], ...]:
+    """Name the periods in which any of the courses has a value."""
+    return tuple(
+        (of + points[0].name, Mark(members, since=points[0].since))
+        for points in zip(*courses, strict=True)
+        if any(point.value is not None for point in points)
+    )
+
+
+def _under(points: Sequence[Point], found: Sequence[Point]) -> tuple[Point, ...]:
+    """Set a course period by period under the one that is shown."""
+    moved = [old._replace(since=new.since, until=new.until) for new, old in zip(points, found, strict=False)]
+    missing = [new._replace(value=None, n=0, low=None, high=None, flag="") for new in points[len(moved) :]]
+    return (*moved, *missing)
+
+
+def _bare(point: Point) -> Point:
+    return point._replace(low=None, high=None)
 
 
 def _of(point: Point) -> Number:

@@ -69,7 +69,7 @@ def show(here: View, chosen: str) -> None:
         _events(found.events)
     with right:
         _facts(found)
-    _similar(found)
+    _similar(here, found)
     foot.foot(here, (), of_everything=True)
 
 
@@ -205,7 +205,7 @@ def in_common(things: list[str]) -> str:
     return "; ".join([*said, f"words: {', '.join(shared)}"] if shared else said)
 
 
-def _similar(found: Incident) -> None:
+def _similar(here: View, found: Incident) -> None:
     prose.heading("Was there one like it?")
     rows = found.similar
     if rows.is_empty():
@@ -220,7 +220,8 @@ def _similar(found: Incident) -> None:
         f"{words.number(dossier.NEAR)} opened nearest to it"
     )
     shared = pl.col("things").map_elements(lambda things: in_common(things.to_list()), return_dtype=pl.String)
-    incident_lists.incident_list(query.Incidents(rows.with_columns(shared.alias("shared")), rows.height), "similar")
+    listed = query.Incidents(rows.with_columns(shared.alias("shared")), rows.height)
+    incident_lists.incident_list(listed, "similar", here.sql_of(found))
 
 
 def _events(events: pl.DataFrame) -> None:

@@ -73,7 +73,8 @@ def section(here: View, event: str) -> None:
     prose.said(words.plain(beside(found, tongue)))
     behind = "The numbers behind this curve"
     with st.expander(behind), record.fold(behind):
-        tables.table(_numbers(found.lives, tongue), tongue.question, rows=partial(_typed, found.lives, tongue))
+        rows = partial(_typed, found.lives, tongue)
+        tables.table(_numbers(found.lives, tongue), tongue.question, rows=rows, asked=here.sql_of(found))
         for line in _remarks(found.lives, tongue, event):
             prose.note(words.plain(line))
     _by_group(here, event, tongue)
@@ -258,9 +259,11 @@ def _by_group(here: View, event: str, tongue: Tongue) -> None:
         left_out = f" · {found.left_out} smaller ones left out" if found.left_out else ""
         _draw(here, found, [Stay(name, lives.curve) for name, lives in named], tongue, f"opened {here.span}{left_out}")
         shown = pl.DataFrame([_group_row(name, lives, tongue) for name, lives in named])
-        tables.table(shown, "Groups", rows=partial(_groups_typed, named, tongue))
+        told = here.sql_of(found)
+        tables.table(shown, "Groups", rows=partial(_groups_typed, named, tongue), asked=told)
         if found.pairs:
-            tables.table(_pairs(found, column), "Pairs of groups", rows=partial(_pairs_typed, found, column))
+            rows = partial(_pairs_typed, found, column)
+            tables.table(_pairs(found, column), "Pairs of groups", rows=rows, asked=told)
 
 
 def _member(column: str, member: str | None) -> str:

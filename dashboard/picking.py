@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -171,10 +171,30 @@ def clicked(
         if query.OTHERS in mark.members.values():
             st.toast(SEVERAL)
             return
-        narrowed = narrow(here, asked, mark)
-        st.session_state["_asked"] = narrowed
+        st.session_state["_asked"] = narrow(here, asked, mark)
 
     return act
+
+
+def by_name(here: View, asked: Asked, marks: Sequence[tuple[str, Mark]]) -> None:
+    """Offer by name what a click on a mark does: a picture has no marks that a keyboard reaches."""
+    named, widget = dict(marks), key("mark")
+
+    def act() -> None:
+        chosen = st.session_state[widget]
+        st.session_state["_clicks"] += 1
+        st.session_state["_asked"] = narrow(here, asked, named[chosen])
+
+    st.selectbox(
+        "Pick a mark of the picture",
+        list(named),
+        index=None,
+        placeholder="Narrow to ...",
+        key=widget,
+        label_visibility="collapsed",
+        width=300,
+        on_change=act,
+    )
 
 
 def narrow(here: View, asked: Asked, mark: Mark) -> Asked:
@@ -210,10 +230,14 @@ def _all_again() -> None:
     st.session_state["_asked"] = st.session_state["_asked"]._replace(only=(), lists=False, adds=None)
 
 
-def incidents(here: View, asked: Asked, scope: query.Scope) -> None:
-    """Fold away the incidents behind the view, or list them where the URL or a second click asks for them."""
+def incidents(here: View, asked: Asked, scope: query.Scope, marks: Sequence[tuple[str, Mark]] = ()) -> None:
+    """Offer the marks by name and fold away the incidents behind the view, or list them where the URL or a second click asks for them."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if marks:
+            by_name(here, asked, marks)
+        if not asked.lists:
+            st.button("List the incidents behind it", key="explore-list", on_click=_list, args=(True,))
     if not asked.lists:
-        st.button("List the incidents behind it", key="explore-list", on_click=_list, args=(True,))
         return
     found: query.Incidents = here.ask("behind", asked.kpi, scope, incident_lists.LISTED, asked.adds)
     st.header("The incidents behind it", anchor=False)
@@ -225,7 +249,7 @@ def incidents(here: View, asked: Asked, scope: query.Scope) -> None:
         of = f" of {' to under '.join(ends)}{'' if asked.adds[1] is not None else ' and more'}"
     prose.note(words.plain(f"{words.counted(found.total, 'incident')}{of}{few}"))
     if found.total:
-        incident_lists.incident_list(found, "explore-incidents")
+        incident_lists.incident_list(found, "explore-incidents", here.sql_of(found))
     else:
         prose.nothing("There are none.")
     st.button("Fold the list away", key="explore-fold", on_click=_list, args=(False,), type="tertiary")

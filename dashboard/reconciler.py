@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from dashboard import evidence, query
+from dashboard.insights import intervals
 from dashboard.query import Scope, Warehouse
 
 RULES = Path(__file__).parent / "rules"
@@ -62,6 +64,9 @@ class Gap(NamedTuple):
     """From those that only the first counts."""
     by_second: float
     """From those that only the second counts."""
+    low: float | None
+    high: float | None
+    """The limits of the difference's 95 % interval, the days of opening being the clusters; None of hardly any."""
     incidents: pl.DataFrame
     """The widest first: `source`, `incident_id`, `first`, `second`, in hours or as 1 and 0; null where it is not counted."""
 
@@ -217,6 +222,37 @@ sums as (
         coalesce(sum(second) filter (where first is not null), 0)::bigint as second_of_both
     from pairs
 ),
+moved as (
+    select
+        chosen.opened_on,
+        -- What an incident adds to the difference of the two means.
+        coalesce((pairs.second - sums.sum_second / sums.n_second) / sums.n_second, 0)
+        - coalesce((pairs.first - sums.sum_first / sums.n_first) / sums.n_first, 0) as part
+    from pairs
+    join chosen
+        on pairs.key = chosen.key
+    cross join sums
+),
+days as (
+    select
+        opened_on,
+        count(*) as n,
+        sum(part) as part,
+        sum(part * part) as squared,
+        sum(part * part * part) as cubed
+    from moved
+    group by opened_on
+),
+spread as (
+    select
+        count(*) as days,
+        sum(n)::double as n,
+        sum(n * n)::double as n2,
+        sum(squared) as within,
+        sum(cubed) as cubed,
+        sum(part * part) as between_days
+    from days
+),
 widest as (
     select
         chosen.source,
@@ -235,8 +271,10 @@ widest as (
 )
 select
     sums.*,
+    spread.*,
     widest.*
 from sums
+cross join spread
 left join widest
     on true
 order by
@@ -244,6 +282,16 @@ order by
     widest.source,
     widest.incident_id
 """
+
+
+def _limits(sums: dict[str, Any], difference: float, unit: int) -> tuple[float | None, float | None]:
+    """Give the limits of a difference between the means of two rules."""
+    if min(sums["n_first"], sums["n_second"]) < query.FEW:
+        return None, None
+    within, cubed, between = sums["within"] / unit**2, sums["cubed"] / unit**3, sums["between_days"] / unit**2
+    found = intervals.of_influences(difference, within, cubed, between, sums["days"], sums["n"], sums["n2"])
+    low, high = float(found.low), float(found.high)
+    return (None, None) if math.isnan(low) else (low, high)
 
 
 def gap(warehouse: Warehouse, first: str, second: str, scope: Scope, limit: int = 200) -> Gap | None:
@@ -266,6 +314,7 @@ def gap(warehouse: Warehouse, first: str, second: str, scope: Scope, limit: int 
         return None
     widest = found.select("source", "incident_id", "first", "second").drop_nulls("source")
     mean_first, mean_second = (sums[f"sum_{name}"] / sums[f"n_{name}"] / unit for name in ("first", "second"))
+    low, high = _limits(sums, mean_second - mean_first, unit)
     both_first, both_second = (sums[key] / sums["n_both"] / unit for key in ("first_of_both", "second_of_both"))
     return Gap(
         Verdict(one, mean_first, sums["n_first"]),
@@ -277,5 +326,7 @@ def gap(warehouse: Warehouse, first: str, second: str, scope: Scope, limit: int 
         both_second - both_first,
         both_first - mean_first,
         mean_second - both_second,
+        low,
+        high,
         widest.with_columns((pl.col("first", "second") / unit).round(2)),
     )

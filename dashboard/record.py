@@ -16,7 +16,7 @@ import streamlit as st
 
 from dashboard import manners
 from dashboard.charts.palette import LIGHT, Palette
-from dashboard.charts.plot import Figure
+from dashboard.charts.plot import Asked, Figure
 from dashboard.charts.sparks import Spark
 from dashboard.manners import HOUSE, Manner
 
@@ -65,6 +65,11 @@ class Picture(NamedTuple):
         """The numbers that are drawn."""
         return self.figure.rows
 
+    @property
+    def asked(self) -> Asked | None:
+        """What was asked of the warehouse for it."""
+        return self.figure.asked
+
 
 class Table(NamedTuple):
     """A table: as it is shown, and with the types and units that a file needs."""
@@ -74,6 +79,8 @@ class Table(NamedTuple):
     rows: Rows
     units: Mapping[str, str] = {}
     """Column -> its kind, where what is shown does not say it."""
+    asked: Asked | None = None
+    """What was asked of the warehouse for it."""
 
 
 Part = Text | Tiles | Picture | Table

@@ -42,6 +42,8 @@ class Courses(NamedTuple):
 
     points: dict[Members, list[Point]]
     rest: tuple[int, ...]
+    before: dict[Members, list[Point]]
+    """The same members of what they are set against."""
 
 
 class Spreads(NamedTuple):
@@ -49,6 +51,8 @@ class Spreads(NamedTuple):
 
     bins: dict[Members, pl.DataFrame]
     rest: tuple[int, ...]
+    before: dict[Members, pl.DataFrame]
+    """The same members of what they are set against."""
 
 
 def told_apart(
@@ -80,7 +84,7 @@ def cut(
     told, rest = told_apart(warehouse, name, scope, by, caps)
     if other is not None:
         now = query.numbers(warehouse, name, told, by)
-        before = query.numbers(warehouse, name, Scope(other.since, other.until, other.where, told.told), by)
+        before = query.numbers(warehouse, name, _alike(told, other), by)
         return Cut(_side_by_side(one, {key: (now.get(key), before.get(key)) for key in now | before}), rest)
     compared = query.comparison(warehouse, name, scope, against) if against else None
     if compared is None or compared.reason:
@@ -107,22 +111,46 @@ def difference(one: Kpi, now: Number, before: Number) -> tuple[float, float, flo
 
 
 def courses(
-    warehouse: Warehouse, name: str, scope: Scope, grain: str, by: tuple[str, ...], caps: tuple[int, ...]
+    warehouse: Warehouse,
+    name: str,
+    scope: Scope,
+    grain: str,
+    by: tuple[str, ...],
+    caps: tuple[int, ...],
+    other: Scope | None = None,
 ) -> Courses:
-    """Give a KPI by bucket for each member."""
+    """Give a KPI by bucket for each member, beside the same members of another scope."""
     told, rest = told_apart(warehouse, name, scope, by, caps)
-    return Courses(query.trends(warehouse, name, told, grain, by), rest)
+    before = query.trends(warehouse, name, _alike(told, other), grain, by) if other else {}
+    return Courses(query.trends(warehouse, name, told, grain, by), rest, before)
 
 
-def spreads(warehouse: Warehouse, name: str, scope: Scope, by: tuple[str, ...], caps: tuple[int, ...]) -> Spreads:
-    """Give the spread of what incidents add for each member."""
+def _alike(told: Scope, other: Scope) -> Scope:
+    """Give another scope, its members told apart alike."""
+    return Scope(other.since, other.until, other.where, told.told)
+
+
+def spreads(
+    warehouse: Warehouse,
+    name: str,
+    scope: Scope,
+    by: tuple[str, ...],
+    caps: tuple[int, ...],
+    other: Scope | None = None,
+) -> Spreads:
+    """Give the spread of what incidents add for each member, beside the same members of another scope."""
     told, rest = told_apart(warehouse, name, scope, by, caps)
-    found = query.spread(warehouse, name, told, by)
+    before = _bins(warehouse, name, _alike(told, other), by) if other else {}
+    return Spreads(_bins(warehouse, name, told, by), rest, before)
+
+
+def _bins(warehouse: Warehouse, name: str, scope: Scope, by: tuple[str, ...]) -> dict[Members, pl.DataFrame]:
+    found = query.spread(warehouse, name, scope, by)
     bins: dict[Members, list[tuple[float, float | None, int]]] = {}
     for *members, low, high, n in found.iter_rows():
         bins.setdefault(tuple(members), []).append((low, high, n))
     schema = {"low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
-    return Spreads({key: pl.DataFrame(rows, schema, orient="row") for key, rows in bins.items()}, rest)
+    return {key: pl.DataFrame(rows, schema, orient="row") for key, rows in bins.items()}
 
 
 class SavedView(NamedTuple):

@@ -40,7 +40,7 @@ def offer(part: Taken, caption: str = "") -> None:
     page = record.now()
     if caption:
         st.caption(caption)
-    asked = part.figure.asked if isinstance(part, record.Picture) else None
+    asked = None if isinstance(part, record.Tiles) else part.asked
     key = f"take-{len(page.entries)}"
     if st.button(LABEL if asked is None else WITH_SQL, type="tertiary", key=key):
         page.wanted = partial(_part, page, part, key)
@@ -50,11 +50,10 @@ def offer(part: Taken, caption: str = "") -> None:
 def _part(page: Record, part: Taken, key: str) -> None:
     st.markdown(f"**{words.plain(part.title)}**")
     _buttons(files_of(page, part), part.title, page, key)
-    if isinstance(part, record.Picture):
-        if not rendering.is_there():
-            st.caption(WITHOUT)
-        if part.figure.asked is not None:
-            _questions(statements.together(part.title, page.stamp.shown, part.figure.asked()), key)
+    if isinstance(part, record.Picture) and not rendering.is_there():
+        st.caption(WITHOUT)
+    if not isinstance(part, record.Tiles) and part.asked is not None:
+        _questions(statements.together(part.title, page.stamp.shown, part.asked()), key)
 
 
 def _questions(asked: list[str], key: str) -> None:

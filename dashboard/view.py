@@ -32,7 +32,7 @@ from dashboard import (
     words,
 )
 from dashboard.charts.palette import Palette
-from dashboard.charts.plot import Figure
+from dashboard.charts.plot import Asked, Figure
 from dashboard.charts.timeline import Note, Point
 from dashboard.query import Scope
 from dashboard.statements import Statement
@@ -156,6 +156,16 @@ class View:
     def asked_for(self, value: Any) -> list[Statement]:
         """Give what was asked of the warehouse for an answer."""
         return list(self.origins.get(id(value), (None, ()))[1])
+
+    def sql_of(self, *answers: Any, names: Sequence[str] = ()) -> Asked | None:
+        """Give what tells what was asked for answers, of these KPIs alone if any is named; None where nothing was."""
+        asked = tuple(dict.fromkeys(one for answer in answers for one in self.asked_for(answer)))
+        return partial(about, asked, tuple(names)) if asked else None
+
+    def sql_since(self, before: int, names: Sequence[str] = ()) -> Asked | None:
+        """Give what tells what was asked since the trail was so long."""
+        asked = tuple(dict.fromkeys(self.trail[before:]))
+        return partial(about, asked, tuple(names)) if asked else None
 
     def come_from(self, value: Any, asked: tuple[Statement, ...]) -> None:
         """Keep what was asked for an answer, and for each part of one that has names."""

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_pages import lead, load, opened, pictures, questions, said, url, written
 
-from dashboard import exploring, filters, query, slices, words
+from dashboard import explored, exploring, filters, query, slices, words
 from dashboard.charts import vega
 from dashboard.exploring import Asked
 from dashboard.query import Scope
@@ -284,6 +284,105 @@ def test_any_kind_of_kpi_has_every_picture_or_says_why_not(
         assert "has no distribution" in said(app)
     elif picture != "table":
         assert pictures(app)
+
+
+def rows_in(part: Any) -> list[dict[str, Any]]:
+    """Every row that a chart is given."""
+    if isinstance(part, dict):
+        own = part["data"]["values"] if "values" in part.get("data", {}) else []
+        return own + [row for one in part.values() for row in rows_in(one)]
+    return [row for one in part for row in rows_in(one)] if isinstance(part, list) else []
+
+
+def clickable_marks(explorer: explored.Explorer, looked: explored.Looked) -> set[str]:
+    """What the marks of a view's pictures stand for, those without a value or of several together apart."""
+    found = set()
+    drawn = [(panel.figure, panel.members) for panel in looked.panels]
+    for figure, members in [*drawn, *([(looked.figure, ())] if looked.figure else [])]:
+        for row in rows_in(figure.chart.to_dict()):
+            has_value = "since" not in row or any(" (" in str(told) for told in row.values())
+            if has_value and {"key", "row_key", "since", "adds"} & set(row):
+                mark = explorer.marked(row, members)
+                found |= {repr(mark)} if query.OTHERS not in mark.members.values() else set()
+    return found
+
+
+@pytest.mark.parametrize("by", [[], ["priority"], ["assignment_group", "priority"]], ids=len)
+@pytest.mark.parametrize("picture", ["trend", "multiples", "bars", "heat", "spread"])
+def test_whatever_a_click_picks_can_be_picked_by_name(
+    picture: str, by: list[str], sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[explored.Explorer, explored.Looked]] = []
+    look = explored.Explorer.look
+
+    def keeping(self: explored.Explorer) -> explored.Looked:
+        kept.append((self, look(self)))
+        return kept[-1][1]
+
+    monkeypatch.setattr(explored.Explorer, "look", keeping)
+    app = opened(monkeypatch, sample, "explore", picture=[picture], by=by)
+    ((explorer, looked),) = kept
+    there = clickable_marks(explorer, looked)
+    offered = [repr(mark) for _, mark in looked.marks]
+    assert len(there) > 4
+    assert there - set(offered) == set()
+    assert len(offered) == len(set(offered)) == len({name for name, _ in looked.marks})
+    (choices,) = [one for one in app.selectbox if one.label == "Pick a mark of the picture"]
+    assert choices.options == [name for name, _ in looked.marks]
+
+
+def test_a_name_narrows_as_a_click_does_and_again_lists_the_incidents(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pick(name: str) -> None:
+        (choices,) = [one for one in app.selectbox if one.label == "Pick a mark of the picture"]
+        choices.select(name).run()
+
+    app = opened(monkeypatch, sample, "explore", picture=["bars"], by=["assignment_group"])
+    pick("Network")
+    link = {"picture": ["bars"], "by": ["assignment_group"], "assignment_group": ["Network"]}
+    assert url(app) == link
+    pick("Network")
+    assert url(app) == {**link, "incidents": ["yes"]}
+    app = opened(monkeypatch, sample, "explore", picture=["spread"], by=["priority"])
+    (choices,) = [one for one in app.selectbox if one.label == "Pick a mark of the picture"]
+    pick(choices.options[3])
+    assert {"adds", "incidents", "priority"} < set(url(app))
+
+
+def test_several_lines_and_spreads_are_set_against_the_same_members_elsewhere(warehouse: query.Warehouse) -> None:
+    before = Scope(date(2025, 7, 1), date(2025, 9, 30))
+    courses = slices.courses(warehouse, "mttr", SCOPE, "month", ("priority",), (9,), before)
+    assert len(courses.before) == 6
+    assert courses.before == slices.courses(warehouse, "mttr", before, "month", ("priority",), (9,)).points
+    few = slices.courses(warehouse, "mttr", SCOPE, "month", ("assignment_group",), (2,), before)
+    assert set(few.before) == set(few.points)
+    spreads = slices.spreads(warehouse, "mttr", SCOPE, ("priority",), (9,), before)
+    alone = slices.spreads(warehouse, "mttr", before, ("priority",), (9,)).bins
+    assert {key: frame["n"].sum() for key, frame in spreads.before.items()} == {
+        key: frame["n"].sum() for key, frame in alone.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("picture", "by", "lines"), [("trend", ["priority"], 0), ("multiples", ["priority"], 6), ("multiples", [*"xy"], 0)]
+)
+def test_several_lines_say_beside_each_period_what_they_are_set_against(
+    picture: str, by: list[str], lines: int, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = ["assignment_group", "priority"] if len(by) == 2 else by
+    app = opened(monkeypatch, sample, "explore", picture=[picture], by=by, against=["before"])
+    shown = app.dataframe[0].value
+    scope = Scope(date(2025, 7, 14), date(2025, 7, 20), (("priority", ("3",)),))
+    if len(by) == 2:
+        scope = Scope(scope.since, scope.until, (*scope.where, ("assignment_group", ("Network",))))
+        shown = shown[shown["Assignment group"] == "Network"]
+    first = shown[(shown["Priority"] == "P3") & (shown["Period"] == f"week of 6{words.GAP}Oct{words.GAP}2025")]
+    (number,) = query.values(query.open_data(sample), ["mttr"], scope).iter_rows(named=True)
+    assert first["The period before"].item() == words.duration(number["value"])
+    assert first["n then"].item() == number["n"]
+    drawn = [one for one in pictures(app) if '"the period before"' in one.spec]
+    assert len(drawn) == lines
 
 
 @pytest.fixture(scope="module")

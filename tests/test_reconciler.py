@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import date
 from pathlib import Path
 
@@ -150,3 +151,42 @@ def test_every_value_has_limits_around_it(warehouse: query.Warehouse) -> None:
             if one.value is not None:
                 assert one.low is not None and one.high is not None
                 assert one.low <= one.value <= one.high
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("resolve_meantime", "resolve_closed"),
+        ("acknowledge_meantime", "acknowledge_first_action"),
+        ("contact_meantime", "contact_not_reassigned"),
+    ],
+)
+def test_a_gap_is_as_sure_as_leaving_out_single_days_makes_it(
+    first: str, second: str, warehouse: query.Warehouse
+) -> None:
+    gap = reconciler.gap(warehouse, first, second, SCOPE)
+    assert gap is not None and gap.low is not None and gap.high is not None
+    difference = (gap.second.value or 0.0) - (gap.first.value or 0.0)
+    chosen = [reconciler.rule(first), reconciler.rule(second)]
+    told = query.within(
+        warehouse,
+        reconciler._valued(chosen)
+        + "select opened_on, rule, count(value)::bigint as n, sum(value)::double as s from valued join chosen using (key)"
+        " group by opened_on, rule",
+        SCOPE,
+    )
+    whole = told.pivot("rule", index="opened_on", values=["n", "s"]).fill_null(0)
+    n1, n2, s1, s2 = (whole[f"{of}_{rule}"].to_numpy().astype(float) for of in ("n", "s") for rule in (first, second))
+    unit = 3600 if reconciler.MEASURES[gap.first.rule.measure] == "hours" else 1
+    # The jackknife: what the difference would be without each day.
+    without = ((s2.sum() - s2) / (n2.sum() - n2) - (s1.sum() - s1) / (n1.sum() - n1)) / unit
+    days = len(without)
+    error = math.sqrt((days - 1) / days * ((without - without.mean()) ** 2).sum())
+    assert gap.low < difference < gap.high
+    assert (gap.high - gap.low) / 2 == pytest.approx(1.96 * error, rel=0.06)
+
+
+def test_two_rules_that_say_the_same_of_every_incident_differ_by_nothing_for_sure(warehouse: query.Warehouse) -> None:
+    gap = reconciler.gap(warehouse, "resolve_meantime", "resolve_meantime", SCOPE)
+    assert gap is not None
+    assert (gap.low, gap.high) == (0.0, 0.0)

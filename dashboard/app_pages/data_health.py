@@ -47,6 +47,7 @@ tables.table(
         for name in sources["source"]
     },
     units=dict.fromkeys(sources["source"], "share"),
+    asked=here.sql_of(coverage),
 )
 left, right = st.columns(2, gap="large")
 with left:
@@ -71,9 +72,10 @@ with right:
         "Every row got in.",
     )
 if not issues.is_empty():
-    tables.folded("All that was odd, by rule and field", issues)
+    tables.folded("All that was odd, by rule and field", issues, asked=here.sql_of(issues))
 if not rejects.is_empty():
-    tables.folded("The rejected rows", here.ask("rejects"))
+    rejected_rows = here.ask("rejects")
+    tables.folded("The rejected rows", rejected_rows, asked=here.sql_of(rejected_rows))
 prose.heading("What ran?")
 tables.table(
     runs.select(
@@ -87,5 +89,6 @@ tables.table(
     ),
     "The latest runs",
     "Nothing ran yet.",
+    asked=here.sql_of(runs),
 )
 foot.foot(here, (), of_everything=True)

@@ -40,12 +40,13 @@ elif looked.table.is_empty() and looked.said:
 elif looked.table.is_empty():
     only = exploring.in_words(asked)
     ways_out.nothing_matches(here, f"“{only}” leaves nothing." if only else "")
+offered = looked.marks if looked.figure is not None or looked.panels else ()
 if asked.picture == "table" and not looked.table.is_empty():
     prose.heading(explorer.question)
     prose.note(words.plain(looked.note))
-    tables.table(looked.table, explorer.question, rows=looked.rows)
+    tables.table(looked.table, explorer.question, rows=looked.rows, asked=looked.asked)
 elif not looked.table.is_empty():
-    tables.folded("The numbers behind the picture", looked.table, looked.rows)
-picking.incidents(here, asked, explorer.scope)
+    tables.folded("The numbers behind the picture", looked.table, looked.rows, asked=looked.asked)
+picking.incidents(here, asked, explorer.scope, offered)
 picking.saved(here, asked)
 foot.foot(here, (asked.kpi,), only=exploring.in_words(asked))

@@ -18,7 +18,7 @@ pictures.show(doubting.figure(here, grades, "Which KPI stands on good data?"))
 prose.heading("What is odd about it?")
 prose.told(doubting.told(findings), "Nothing odd was found.")
 if len(findings) > prose.MOST_TOLD:
-    tables.folded("All that is odd", doubting.listing(findings))
+    tables.folded("All that is odd", doubting.listing(findings), asked=here.sql_of(findings))
 panel = st.expander(TITLE, key="with-and-without", on_change="rerun")
 if panel.open:
     with panel, record.fold(TITLE):

@@ -45,7 +45,7 @@ else:
             f"The newest {incident_lists.LISTED} are listed." if found.total > incident_lists.LISTED else "",
         )
     if found.total:
-        incident_lists.incident_list(found, "incidents-list")
+        incident_lists.incident_list(found, "incidents-list", here.sql_of(found))
     elif search:
         prose.nothing("None of any other day has it either. Fewer words find more.")
     else:

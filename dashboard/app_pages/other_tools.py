@@ -42,7 +42,7 @@ if len(counted) > 1:
     for line in comparing.gap_said(gap, measure):
         prose.said(line)
     if gap is not None and not gap.incidents.is_empty():
-        tables.folded("These incidents, the widest apart first", comparing.listed(gap, measure))
+        tables.folded("These incidents, the widest apart first", comparing.listed(gap, measure), asked=here.sql_of(gap))
 rules = "What the rules are, and who publishes them"
 with st.expander(rules), record.fold(rules):
     for line in comparing.sources(found):

@@ -35,13 +35,17 @@ else:
     panel = st.expander(TITLE, key="how-sure", on_change="rerun")
     if panel.open:
         with panel, record.fold(TITLE):
-            sure, groups = here.ask("how_sure", here.scope)
+            asked = here.ask("how_sure", here.scope)
+            sure, groups = asked
+            told = here.sql_of(asked)
             prose.note(
                 f"Means over all {words.number(found.n)} incidents, so that they add up; n is the same for each."
             )
-            tables.table(whereabouts.table(found, sure), TITLE, rows=partial(whereabouts.typed, found, sure))
+            tables.table(
+                whereabouts.table(found, sure), TITLE, rows=partial(whereabouts.typed, found, sure), asked=told
+            )
             rows = partial(whereabouts.by_group_typed, groups)
-            tables.table(whereabouts.by_group(groups), "What each group had of the time", rows=rows)
+            tables.table(whereabouts.by_group(groups), "What each group had of the time", rows=rows, asked=told)
     if not moves.pairs.is_empty():
-        tables.folded("All hand-overs", whereabouts.hand_overs(moves))
+        tables.folded("All hand-overs", whereabouts.hand_overs(moves), asked=here.sql_of(moves))
 foot.foot(here, ("mttr", "mttr_business"))

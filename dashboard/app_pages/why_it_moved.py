@@ -105,7 +105,14 @@ if bridge is not None:
         )
         prose.heading("Which incidents weigh most in it?")
         prose.note(words.plain(reasons.heaviest(heaviest, kind)))
-        incident_lists.incident_list(query.Incidents(heaviest.rows, heaviest.rows.height), "heaviest")
+        incident_lists.incident_list(
+            query.Incidents(heaviest.rows, heaviest.rows.height), "heaviest", here.sql_of(heaviest)
+        )
     movers.stand_out(here, name)
-    tables.folded("Every part", figures.bridge_table(bridge, kind), partial(figures.bridge_rows, bridge, kind))
+    tables.folded(
+        "Every part",
+        figures.bridge_table(bridge, kind),
+        partial(figures.bridge_rows, bridge, kind),
+        asked=here.sql_of(bridge),
+    )
 foot.foot(here, (name,))

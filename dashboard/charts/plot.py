@@ -16,6 +16,10 @@ FONT = "'Source Sans', 'Source Sans Pro', 'Source Sans 3', sans-serif"
 HEIGHT = 300
 
 
+Asked = Callable[[], Sequence[Statement]]
+"""Tells what was asked of the warehouse, when somebody wants to know."""
+
+
 class Figure(NamedTuple):
     """A picture with its question, its n and period, and the finding that stands for it where it cannot be seen."""
 
@@ -26,7 +30,7 @@ class Figure(NamedTuple):
     height: int = HEIGHT
     rows: Callable[[], pl.DataFrame] | None = None
     """What is drawn, typed and with units, for a file; laid out only when it is asked for."""
-    asked: Callable[[], Sequence[Statement]] | None = None
+    asked: Asked | None = None
     """What was asked of the warehouse for it; see `view.traced`."""
 
 

@@ -43,14 +43,16 @@ def trend(
     notes: Sequence[Note] = (),
     goals: Sequence[Goal] = (),
     beside: Sequence[Point] = (),
+    named: bool = True,
 ) -> alt.LayerChart:
     """Draw values over time: gaps stay gaps, what cannot be compared is hollow, dashed and on a named shade.
 
-    Points `beside` are of charts that stand beside it, on the same scale.
+    Points `beside` are those of all charts that share its scale, its own among them. Lines that are not `named` at their ends are
+    told apart by what stands above the picture.
     """
     tints = tints or {}
     points = series[0].points
-    everything = [*(point for line in series for point in line.points), *beside]
+    everything = list(beside) or [point for line in series for point in line.points]
     known = [point.value for point in everything if point.value is not None]
     reached = [
         *([] if bars or len(series) > MOST_BANDS else lines.reached(everything)),
@@ -70,7 +72,7 @@ def trend(
             if bars
             else lines.line(line, vertical, tint, x, y, colours, shape)
         )
-    if len(series) > 1 and not bars:
+    if len(series) > 1 and not bars and named:
         layers.append(_ends(series, vertical, tints, colours, x, height))
     layers += markings.noted(notes, points, colours, x)
     layers += markings.goals(goals, points, vertical, colours, x, y)

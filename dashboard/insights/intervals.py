@@ -86,6 +86,46 @@ def ratio_variance(
     return np.where(days >= 2, by_days(weight, w2) * v, np.nan)
 
 
+def of_influences(
+    value: ArrayLike,
+    within: ArrayLike,
+    cubed: ArrayLike,
+    between: ArrayLike,
+    days: ArrayLike,
+    n: ArrayLike,
+    n2: ArrayLike,
+) -> Interval:
+    """Interval of a difference of two means over incidents that both may count: by what each incident moves it.
+
+    An incident with values x1 and x2 moves M2 - M1 by z = (x2 - M2)/n2 - (x1 - M1)/n1, a part being 0 where it is not
+    counted (the linearised variance of a ratio, as above). So v = g/(g-1) · Σ_days (Σ z)², at least Σ z², that of
+    independent incidents; what both count alike is in neither. As durations are skewed, so are their differences: the
+    limits are Hall's, as of a mean.
+
+    Args:
+        value: the difference.
+        within: Σ z² over the incidents.
+        cubed: Σ z³ over the incidents.
+        between: Σ (Σ z)² over the days.
+        days: days with any incident, g.
+        n: incidents that either counts.
+        n2: Σ N_d² of them.
+
+    Returns:
+        nan where there is only one day.
+    """
+    value, within, cubed, between, days, n, n2 = _floats(value, within, cubed, between, days, n, n2)
+    with np.errstate(all="ignore"):
+        differs = within > 0
+        effect = np.where(differs, np.maximum(by_days(n, n2) * days / (days - 1) * between / within, 1.0), 1.0)
+        m, s = n / effect, np.sqrt(n * within)
+        skewness = np.where(differs, cubed * np.sqrt(n) / within**1.5, 0.0)
+        w = special.stdtrit(m - 1, 1 - TAIL) / np.sqrt(m)
+        low, high = value - s * _hall(w, skewness, m), value - s * _hall(-w, skewness, m)
+    there = (days >= 2) & (m > 1)
+    return Interval(np.where(there, low, np.nan), np.where(there, high, np.nan))
+
+
 def count_error(
     total: ArrayLike, by_weekday: Sequence[ArrayLike], squares: ArrayLike, days: ArrayLike
 ) -> tuple[Array, Array]:

@@ -92,7 +92,7 @@ def with_and_without(here: View, names: Sequence[str], alt: str) -> None:
     grades = [one for one in here.ask("grades", batches) if one.kpi in names]
     pairs: dict[tuple[str, str], fitness.Pair] = here.ask("with_and_without", tuple(names), batches)
     rows = partial(doubting.typed, here.warehouse.kpis, grades, pairs)
-    tables.table(doubting.table(here, grades, pairs), alt, "Nothing is known of them.", rows)
+    tables.table(doubting.table(here, grades, pairs), alt, "Nothing is known of them.", rows, asked=here.sql_of(pairs))
 
 
 def _joined(found: dict[str, int]) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard import filters, manners, periods, query, record, tabulated, takeaway, words
+from dashboard.charts.plot import Asked
 from dashboard.parts import prose, tables
 from dashboard.view import View
 
@@ -30,8 +31,8 @@ LIST_COLUMNS = {
 }
 
 
-def incident_list(found: query.Incidents, key: str) -> None:
-    """Set a list of incidents; picking a row opens it."""
+def incident_list(found: query.Incidents, key: str, asked: Asked | None) -> None:
+    """Set a list of incidents; picking a row opens it. `asked` is what was asked of the warehouse for it."""
     rows = found.rows
     shown = [name for name in LIST_COLUMNS if name in rows.columns and rows[name].null_count() < rows.height]
     listed = rows.select(shown).with_columns(
@@ -39,7 +40,9 @@ def incident_list(found: query.Incidents, key: str) -> None:
         for name, said in _SAID.items()
         if name in shown
     )
-    part = record.Table("Incidents", listed.rename(LIST_COLUMNS, strict=False), partial(tabulated.incidents, listed))
+    part = record.Table(
+        "Incidents", listed.rename(LIST_COLUMNS, strict=False), partial(tabulated.incidents, listed), asked=asked
+    )
     record.note(part)
     st.session_state.setdefault("_list", 0)
     state: Any = st.dataframe(
@@ -80,17 +83,17 @@ def incident_list(found: query.Incidents, key: str) -> None:
 
 
 def behind(here: View, name: str, picked: date | None, key: str) -> None:
-    """Fold away the incidents that a KPI counts, of the whole period or of the one that was clicked."""
+    """Fold away the incidents that a KPI counts, of all that is shown or of a period that was clicked or is chosen here."""
     scope = here.scope
-    span = here.span
-    if picked is not None:
-        scope = scope.within(picked, periods.following(picked, here.grain) - filters.DAY)
-        span = words.period(picked, here.grain)
+    span = here.span if picked is None else words.period(picked, here.grain)
     panel = st.expander(
         f"The incidents behind it: {words.plain(span)}", key=key, on_change="rerun", expanded=picked is not None
     )
     if panel.open or picked is not None:
         with panel, record.fold(f"The incidents behind it: {span}"):
+            picked = _period(here, name, picked, key)
+            if picked is not None:
+                scope = scope.within(picked, periods.following(picked, here.grain) - filters.DAY)
             sort = "hours_to_acknowledge" if name.startswith("mtta") else "hours_to_resolve"
             if name == "incident_volume":
                 sort = "opened_at"
@@ -101,7 +104,21 @@ def behind(here: View, name: str, picked: date | None, key: str) -> None:
             order = "the newest first" if sort == "opened_at" else "the longest first"
             few = f", the first {LISTED} are listed" if found.total > LISTED else ""
             prose.note(f"{words.counted(found.total, 'incident')}, {order}{few}")
-            incident_list(found, f"{key}-list")
+            incident_list(found, f"{key}-list", here.sql_of(found))
+
+
+def _period(here: View, name: str, picked: date | None, key: str) -> date | None:
+    """Let a reader choose the period that a click on the picture picks: a keyboard reaches no mark of it."""
+    there = [None, *(point.since for point in here.points(name) if point.n)]
+    return st.selectbox(
+        "Of",
+        there,
+        index=there.index(picked) if picked in there else 0,
+        format_func=lambda since: f"all: {here.span}" if since is None else words.period(since, here.grain),
+        # A click on the picture is another choice to begin with.
+        key=f"{key}-of-{picked}",
+        width=300,
+    )
 
 
 TITLE_WIDTH = 270

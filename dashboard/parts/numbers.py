@@ -18,6 +18,7 @@ def behind_picture(here: View, names: Sequence[str]) -> None:
     """Fold away the numbers of a trend: each with its interval and its n."""
     with st.expander("The numbers behind the picture"), record.fold("The numbers behind the picture"):
         # A stock has no bucket that is still running: each KPI is asked for its own.
+        before = len(here.trail)
         courses = {name: here.points(name) for name in names}
         columns = {name: {point.since: point for point in points} for name, points in courses.items()}
         rows = []
@@ -31,6 +32,7 @@ def behind_picture(here: View, names: Sequence[str]) -> None:
             pl.DataFrame(rows, infer_schema_length=None),
             "The numbers behind the picture",
             rows=lambda: tabulated.courses([(*kinds[name], points) for name, points in courses.items()]),
+            asked=here.sql_since(before, names),
         )
 
 

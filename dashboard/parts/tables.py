@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from dashboard import manners, record, tabulated, takeaway
+from dashboard.charts.plot import Asked
 from dashboard.parts import prose
 
 
@@ -27,6 +28,7 @@ def table(
     columns: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
     height: int | None = None,
+    asked: Asked | None = None,
 ) -> None:
     """Set a table, or say why there is none.
 
@@ -38,11 +40,12 @@ def table(
         columns: how single columns are shown.
         units: the kinds of values of single columns, where no word says it.
         height: pixels, of a long one.
+        asked: what was asked of the warehouse for it.
     """
     if frame.is_empty():
         prose.nothing(otherwise)
         return
-    part = record.Table(alt, frame, rows or partial(tabulated.with_units, frame, units or {}), units or {})
+    part = record.Table(alt, frame, rows or partial(tabulated.with_units, frame, units or {}), units or {}, asked)
     record.note(part)
     stamps = {
         name: st.column_config.DatetimeColumn(format=stamp_format())
@@ -66,7 +69,7 @@ def table(
     takeaway.offer(part)
 
 
-def folded(title: str, frame: pl.DataFrame, rows: record.Rows | None = None) -> None:
+def folded(title: str, frame: pl.DataFrame, rows: record.Rows | None = None, *, asked: Asked | None = None) -> None:
     """Fold a table away."""
     with st.expander(title), record.fold(title):
-        table(frame, title, rows=rows)
+        table(frame, title, rows=rows, asked=asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import math
 
 import numpy as np
 import pytest
@@ -115,3 +116,32 @@ def test_clusters_only_widen(n: int, deff: float) -> None:
     plain_rate, wide_rate = intervals.wilson(0.3, n), intervals.wilson(0.3, n, deff)
     assert wide_rate.low <= plain_rate.low + 1e-12
     assert wide_rate.high >= plain_rate.high - 1e-12
+
+
+@pytest.mark.parametrize("sigma", [1.0, 1.8])
+def test_the_interval_of_a_paired_difference_holds_the_truth_where_days_differ_and_some_count_once_only(
+    sigma: float,
+) -> None:
+    # Two rules of the same incidents: the second adds a log-normal time, the first does not count one in five.
+    rng = np.random.default_rng(20261125)
+    truth = math.exp(sigma**2 / 2 + 0.1**2 / 2) * 0.3
+    held = []
+    for _ in range(400):
+        day = rng.integers(0, 60, 2000)
+        first = np.exp(rng.normal(0, 0.1, 60)[day] + rng.normal(0, sigma, 2000))
+        second = first * 1.3
+        is_first = rng.random(2000) < 0.8
+        n1 = is_first.sum()
+        part = (second - second.mean()) / 2000 - np.where(is_first, first - first[is_first].mean(), 0) / n1
+        by_day, sizes = np.bincount(day, part, 60), np.bincount(day, minlength=60)
+        found = intervals.of_influences(
+            second.mean() - first[is_first].mean(),
+            (part**2).sum(),
+            (part**3).sum(),
+            (by_day**2).sum(),
+            60,
+            2000,
+            (sizes**2).sum(),
+        )
+        held.append(bool(found.low <= truth <= found.high))
+    assert np.mean(held) >= (0.93 if sigma == 1.0 else 0.9)
