@@ -7,8 +7,9 @@ interface ends on 2027-04-05: this is an importer.
 Reads: alerts with the times to acknowledge and to close, and each alert's log. Needs an API key with read access; a
 team's key sees that team's alerts, and nothing says what is hidden. Limits: offset and limit may not pass 20,000; there
 is no filter on update, so a later pull walks back from the newest update. Closing is the resolution: Opsgenie knows no
-other. Cannot know: the names of teams (an alert has their ids; name them with `fields`), when the impact began, what was
-deleted (a webhook says so). What a log entry means is in its text alone, of which the vendor shows two examples: an
+other. Ids are not compared: nothing promises that the list still holds every alert, so one that is absent from it is not
+taken for deleted. Cannot know: the names of teams (an alert has their ids; name them with `fields`), when the impact
+began, what was deleted (a webhook says so). What a log entry means is in its text alone, of which the vendor shows two examples: an
 entry that begins as none of `LOG` is `other`. A user is known by his address; anything else is a machine.
 """
 

@@ -8,8 +8,8 @@ Reads: incidents and each update of theirs. Needs no rights: a page is public (`
 gives its newest 50 incidents and the unresolved ones, so what is older comes from an archive, and a page must be pulled
 before 50 more incidents have come. Scheduled maintenance is in the same list and is no incident: each is noted and left
 out. Cannot know: who wrote an update; when somebody took the incident on (the first update says that people are at it
-already), so there is no acknowledgement and no MTTA; groups, holds and targets. What is deleted from a page is just
-absent.
+already), so there is no acknowledgement and no MTTA; groups, holds and targets; what was deleted. That is just absent, like
+all that is older than the newest 50, so ids are not compared and an absent incident stays.
 """
 
 from __future__ import annotations
