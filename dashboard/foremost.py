@@ -15,12 +15,11 @@ MOST = 3
 
 def sentence(here: View, names: Sequence[str]) -> str:
     """Say it of these KPIs, as Markdown: signals first, then targets missed beyond chance, then changes."""
-    # What is watched reaches back furthest: the days that it asks for are those that all else is made of.
-    watched = here.watched(names)
     volume, mean = here.reading("incident_volume"), here.reading("mttr")
     said = f"{sentences.opened(volume)} {here.in_span}"
     if mean.has_value:
         said += f", resolving took **{sentences.mean(mean)}** on average"
+    watched = here.watched(names)
     found = [finding for name in names if (finding := _finding(here, name, watched.get(name)))]
     named = [text for _, text in sorted(found, key=lambda finding: finding[0])]
     if named:

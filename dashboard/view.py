@@ -392,6 +392,9 @@ def here(*names: str, beside: Iterable[str] = (), bands: Iterable[str] = (), wat
     view: View = st.session_state["_view"]
     view.batch, view.courses, view.bands = (*names, *beside), names, tuple(bands)
     view.watching = tuple(watching)
+    if view.watching:
+        # It reaches back furthest: the sums of days that are asked for it are those that the rest is made of.
+        view.watched(view.watching)
     return view
 
 

@@ -7,7 +7,7 @@ from dashboard.parts import foot, incident_lists, numbers, pictures, prose, spli
 
 ORDER = 30
 LINES = {"mtta": "mean", "mtta_median": "median", "mtta_p90": "slowest tenth"}
-here = view.here(*LINES, "ack_rate", bands=(*LINES, "ack_rate"))
+here = view.here(*LINES, "ack_rate", bands=(*LINES, "ack_rate"), watching=("mtta",))
 mean, median, _ = (here.reading(name) for name in LINES)
 
 prose.title("Acknowledgement")

@@ -8,7 +8,7 @@ from dashboard.parts import foot, movers, numbers, pictures, prose, tiles, ways_
 ORDER = 10
 TILES = ("incident_volume", "mttr", "mtta", "fcr_rate", "backlog", "ack_rate", "reopen_rate", "sla_met_rate")
 COMPANIONS = [companion for companion, _ in tiles.COMPANIONS.values()]
-here = view.here(*TILES, beside=COMPANIONS, bands=("mttr", "mtta", "fcr_rate"))
+here = view.here(*TILES, beside=COMPANIONS, bands=("mttr", "mtta", "fcr_rate"), watching=TILES)
 
 prose.title("Overview")
 prose.lead(foremost.sentence(here, TILES))

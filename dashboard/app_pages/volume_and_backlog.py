@@ -7,7 +7,7 @@ from dashboard.parts import foot, incident_lists, numbers, pictures, prose, spli
 
 NAME = "Volume"
 ORDER = 40
-here = view.here("incident_volume", "resolved_count", "backlog", "backlog_age_median")
+here = view.here("incident_volume", "resolved_count", "backlog", "backlog_age_median", watching=("incident_volume",))
 opened, resolved, backlog, age = (here.reading(name) for name in here.batch)
 
 prose.title("Volume and backlog")
