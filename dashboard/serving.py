@@ -21,7 +21,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -125,7 +124,7 @@ def read_ahead(data: Path) -> None:
     """Open the newest version and ask what is above every page; what cannot be read there, the page itself says."""
     from dashboard import query, view
 
-    with contextlib.suppress(query.NoWarehouse, duckdb.Error):
+    with contextlib.suppress(query.NoWarehouse, query.EngineError):
         path = view.newest(data)
         if path is not None and view.warehouse(path).first_day is not None:
             for question in ("choices", "latest_as_of", "is_sample"):

@@ -48,6 +48,7 @@ from dashboard.query.surroundings import Beside, backlog_ages, beside, rhythm
 from dashboard.query.warehouse import (
     MEMORY_MIB,
     SQL,
+    EngineError,
     Kpi,
     NoWarehouse,
     Warehouse,
@@ -70,6 +71,7 @@ __all__ = [
     "Bounds",
     "Change",
     "Days",
+    "EngineError",
     "Incidents",
     "Kpi",
     "Members",

@@ -25,6 +25,8 @@ SQL = Path(__file__).parents[1] / "sql"
 LINK = "incidents.duckdb"
 MEMORY_MIB = 450
 """What DuckDB may take at least: what the questions about a million of incidents need."""
+EngineError = duckdb.Error
+"""What is raised where the engine cannot answer."""
 
 
 class NoWarehouse(Exception):
