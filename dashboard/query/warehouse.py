@@ -245,7 +245,7 @@ def _memory(path: Path) -> dict[str, str]:
     size = path.stat().st_size // 2**20 if path.exists() else 0
     name = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     return {
-        "memory_limit": f"{max(MEMORY_MIB, size // 2)}MiB",
+        "memory_limit": f"{max(MEMORY_MIB, size // 4)}MiB",
         "temp_directory": str(Path(tempfile.gettempdir()) / f"meantime-{os.getpid()}-{name}"),
     }
 
