@@ -178,7 +178,8 @@ def clicked(
 
 def by_name(here: View, asked: Asked, marks: Sequence[tuple[str, Mark]]) -> None:
     """Offer by name what a click on a mark does: a picture has no marks that a keyboard reaches."""
-    named, widget = dict(marks), key("mark")
+    # Whoever types to find a name types the space that he has.
+    named, widget = {label.replace(words.GAP, " "): mark for label, mark in marks}, key("mark")
 
     def act() -> None:
         chosen = st.session_state[widget]

@@ -328,7 +328,7 @@ def test_whatever_a_click_picks_can_be_picked_by_name(
     assert there - set(offered) == set()
     assert len(offered) == len(set(offered)) == len({name for name, _ in looked.marks})
     (choices,) = [one for one in app.selectbox if one.label == "Pick a mark of the picture"]
-    assert choices.options == [name for name, _ in looked.marks]
+    assert choices.options == [name.replace(words.GAP, " ") for name, _ in looked.marks]
 
 
 def test_a_name_narrows_as_a_click_does_and_again_lists_the_incidents(

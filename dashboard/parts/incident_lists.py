@@ -110,11 +110,17 @@ def behind(here: View, name: str, picked: date | None, key: str) -> None:
 def _period(here: View, name: str, picked: date | None, key: str) -> date | None:
     """Let a reader choose the period that a click on the picture picks: a keyboard reaches no mark of it."""
     there = [None, *(point.since for point in here.points(name) if point.n)]
+
+    def called(since: date | None) -> str:
+        said = f"all: {here.span}" if since is None else words.period(since, here.grain)
+        # Whoever types to find a period types the space that he has.
+        return said.replace(words.GAP, " ")
+
     return st.selectbox(
         "Of",
         there,
         index=there.index(picked) if picked in there else 0,
-        format_func=lambda since: f"all: {here.span}" if since is None else words.period(since, here.grain),
+        format_func=called,
         # A click on the picture is another choice to begin with.
         key=f"{key}-of-{picked}",
         width=300,

@@ -76,6 +76,39 @@ def test_a_click_on_a_bar_shows_the_incidents_of_that_week(desktop: Any, sample:
     reader.is_well()
 
 
+def test_the_incidents_of_a_week_are_found_without_a_pointer(desktop: Any, sample: str) -> None:
+    reader = Reader(desktop, sample)
+    reader.open("resolution")
+    desktop.locator("summary", has_text="The incidents behind it").focus()
+    desktop.keyboard.press("Enter")
+    desktop.get_by_role("combobox", name="Of", exact=True).focus(timeout=20_000)
+    desktop.keyboard.type("8 dec")
+    desktop.get_by_role("option").first.and_(desktop.get_by_text("week of 8 Dec 2025")).wait_for()
+    desktop.keyboard.press("Enter")
+    reader.settled()
+    assert desktop.get_by_role("combobox", name="Of", exact=True).input_value() == "week of 8 Dec 2025"
+    assert re.search(r"1\d\d incidents, the longest first", reader.text())
+    # The one CSV is ours, of which no cell is a formula.
+    table = desktop.locator("[data-testid=stDataFrame]:visible").first
+    table.hover()
+    assert desktop.get_by_role("button", name="Search", exact=False).first.is_visible()
+    assert [one.is_visible() for one in desktop.get_by_label("Download as CSV", exact=False).all()] == [False]
+    reader.is_well()
+
+
+def test_a_mark_of_a_picture_is_picked_without_a_pointer(desktop: Any, sample: str) -> None:
+    reader = Reader(desktop, sample)
+    reader.open("explore?picture=bars&by=service")
+    for path in ("**service=Payments**", "**incidents=yes**"):
+        desktop.get_by_role("combobox", name="Pick a mark of the picture").focus()
+        desktop.keyboard.type("pay")
+        desktop.keyboard.press("Enter")
+        desktop.wait_for_url(path, timeout=20_000)
+        reader.settled()
+    assert "The incidents behind it" in reader.text()
+    reader.is_well()
+
+
 def test_an_incident_has_its_own_address(desktop: Any, sample: str) -> None:
     reader = Reader(desktop, sample)
     reader.open("incidents?incident=servicedesk/INC0413321")
