@@ -83,7 +83,7 @@ def test_the_incidents_of_a_week_are_found_without_a_pointer(desktop: Any, sampl
     desktop.keyboard.press("Enter")
     desktop.get_by_role("combobox", name="Of", exact=True).focus(timeout=20_000)
     desktop.keyboard.type("8 dec")
-    desktop.get_by_role("option").first.and_(desktop.get_by_text("week of 8 Dec 2025")).wait_for()
+    desktop.get_by_role("option").first.filter(has_text="week of 8 Dec 2025").wait_for()
     desktop.keyboard.press("Enter")
     reader.settled()
     assert desktop.get_by_role("combobox", name="Of", exact=True).input_value() == "week of 8 Dec 2025"
@@ -92,7 +92,7 @@ def test_the_incidents_of_a_week_are_found_without_a_pointer(desktop: Any, sampl
     table = desktop.locator("[data-testid=stDataFrame]:visible").first
     table.hover()
     assert desktop.get_by_role("button", name="Search", exact=False).first.is_visible()
-    assert [one.is_visible() for one in desktop.get_by_label("Download as CSV", exact=False).all()] == [False]
+    assert {one.is_visible() for one in desktop.get_by_label("Download as CSV", exact=False).all()} == {False}
     reader.is_well()
 
 
