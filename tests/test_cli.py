@@ -466,3 +466,10 @@ def test_load_says_that_it_took_utc_for_granted_and_how_to_say_otherwise(
         asked = ("load", file, "--as", "servicenow", "--name", "desk", *more, "--data", tmp_path / "data")
         told.append(ran(capsys, *asked)[2])
     assert told == [f"{said}say --timezone ZONE if they are not\n", ""]
+
+
+def test_a_command_that_pulls_nothing_loads_nothing_that_only_pulls_need(data: Path) -> None:
+    told = "import sys; print(*(type(sys.modules[name]).__name__ for name in ('httpx', 'stamina', 'holidays')))"
+    asked = f"from etl.cli import run; run(['kpi', 'mttr', '--data', {str(data)!r}]); {told}"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=exports.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "_LazyModule _LazyModule _LazyModule"
