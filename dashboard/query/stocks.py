@@ -31,8 +31,8 @@ def stock(
     wanted = wanted_days(warehouse, scope, grain, parts)
     found = []
     shapes = _by_shape(members, len(wanted))
-    if parts and not by and wanted:
-        # Where periods are compared: what is open is known of all days at once, and asked for once.
+    if (parts or grain) and not by and wanted:
+        # What is open at the end of days is asked for once, whether they are shown or compared.
         counted = [one for one in members if one.name == "backlog"]
         found += [long(_on_days(warehouse, one, scope, wanted), [one], ["period"]) for one in counted]
         shapes = _by_shape([one for one in members if one not in counted], len(wanted))
@@ -53,10 +53,13 @@ def _on_days(warehouse: Warehouse, one: Kpi, scope: Scope, wanted: Sequence[Want
     for text, values in known.asked if known else ():
         statements.note(text, values)
     told = set(known.days["period"]) if known else set()
-    missing = sorted({day.day for day in wanted} - told)
+    missing = {day.day for day in wanted} - told
     if missing:
-        text, values = _cumulated(warehouse, [one], scope, (), [Wanted(day, day, day) for day in missing])
-        found = Known(missing[0], missing[-1], warehouse.frame(text, values), ((text, values),))
+        # The last day is shown with most others: to ask for it alone would cost as much as for all.
+        last = {warehouse.last_day} if warehouse.last_day else set()
+        asked = sorted(missing | last - told)
+        text, values = _cumulated(warehouse, [one], scope, (), [Wanted(day, day, day) for day in asked])
+        found = Known(asked[0], asked[-1], warehouse.frame(text, values), ((text, values),))
         known = known.and_(found) if known else found
         warehouse.days.put(key, known)
     assert known is not None
