@@ -201,7 +201,10 @@ def adopt(folder: Path, reading: Reading, state: Mapping[str, Any]) -> Entry:
     try:
         _write(entry)
     except OSError as error:
-        raise ArchiveError(f"{folder} cannot be written: {cause(error)}") from error
+        raise ArchiveError(
+            f"{entry.source}: the archive {folder} cannot be written: {cause(error)}; make room or give the right to "
+            "write; the next run continues from here"
+        ) from error
     return entry
 
 

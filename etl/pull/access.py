@@ -52,7 +52,10 @@ class Secret:
             try:
                 value = Path(self.file or "").read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise PullError(f"{self.where} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+                raise PullError(
+                    f"{self.where} cannot be read ({getattr(error, 'strerror', None) or error}); put the secret there, or "
+                    "name the file that has it"
+                ) from error
         if not value.strip():
             raise PullError(f"{self.where} is empty or not set; put the secret there")
         return value.strip()

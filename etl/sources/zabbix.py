@@ -6,9 +6,10 @@ Reads: problem events, their recoveries, and the updates of problems: acknowledg
 changed, closed by hand. Needs a token of a user who may read the hosts' groups (what he may not read is absent, and
 nothing says so); `url` is the address of the front end. Limits: events cannot be listed by update, so a pull asks
 for the problems that existed at any time since the last one; an update that is written to a problem long resolved is
-missed. Housekeeping removes old events, so ids are not compared: an event that is absent is not taken for deleted. Cannot know: groups, assignments, escalations (those are notifications), a
-caller. Every problem is raised by a machine. A recovery is an event of its own that several problems may share: it is
-their second key (`external_id`), so nothing is guessed.
+missed. Housekeeping removes old events, so ids are not compared: an event that is absent is not taken for deleted.
+Cannot know: groups, assignments, escalations (those are notifications), a caller. Every problem is raised by a machine.
+A recovery is an event of its own that several problems may share: it is their second key (`external_id`), so nothing is
+guessed.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ Needs an administrator's token: the incremental export is not for agents, and no
 export takes 10 requests a minute and leaves the last minute out; audits cost a request per changed ticket; those of a
 deleted ticket are gone. A ticket that was merged into another has the tag `closed_by_merge` and counts as a duplicate.
 Custom fields are named by their number, `service = "360012345678"`.
-Cannot know: escalations (Zendesk records none), and verdicts on SLA targets (its metric events tell breaches, but
-whether a target was met follows from the policy, which they do not hold).
+Cannot know: escalations (Zendesk records none). Not read: its metric events. When a ticket was held they say as the
+audits do, which also say who did it; but their verdicts on SLA targets (`apply_sla`, `breach`, `fulfill`) are missing.
+They come by the time of the event and not by ticket, and a target may be breached while its ticket does not change.
 
 An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`.
 """
