@@ -132,8 +132,8 @@ def said(here: View, found: Whereabouts) -> tuple[str, str]:
 
 
 @traced
-def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
-    """Draw the parts of the mean time to resolve."""
+def parts_figure(here: View, found: Whereabouts, question: str, sure: Mapping[str, Sure]) -> Figure:
+    """Draw the parts of the mean time to resolve, with how `sure` each is at the pointer where that is known."""
     tints = stacks.tints(here.colours)
     names = [part for part in ledger.PARTS if part in {**found.now, **(found.before or {})}]
     bars = [
@@ -142,10 +142,12 @@ def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
             found.now.get(part, 0.0),
             tints[ledger.family(part)],
             None if found.before is None else found.before.get(part, 0.0),
+            Unit("hours", "").between(mean.value or 0.0, mean.low, mean.high) if (mean := _mean(sure, part)) else "",
         )
         for part in names
     ]
     compared = f" · tick: {found.against}" if found.before is not None else ""
+    compared += " · 95 % interval at the pointer" if any(bar.between for bar in bars) else ""
     whole = found.total or 1.0
     alt = ", ".join(
         f"{bar.name} {words.duration(bar.value)} ({words.share(round(bar.value / whole, 2))})" for bar in bars
@@ -157,6 +159,10 @@ def parts_figure(here: View, found: Whereabouts, question: str) -> Figure:
         f"Of {words.duration(found.total)} on average: {alt}.",
         rows=partial(parts_typed, found),
     )
+
+
+def _mean(sure: Mapping[str, Sure], part: str) -> Number | None:
+    return sure[part].mean if part in sure else None
 
 
 def _kinds(here: View, present: set[str]) -> dict[str, tuple[str, str]]:
@@ -249,7 +255,8 @@ def pairs_figure(here: View, found: ledger.HandOvers, question: str) -> Figure |
     return Figure(
         question,
         f"{words.counted(found.hand_overs, 'hand-over')} · {here.span}{more}",
-        ranking.by_member(bars, Unit("count", "hand-overs"), here.colours),
+        # Two names stand before each bar.
+        ranking.by_member(bars, Unit("count", "hand-overs"), here.colours, room=210),
         f"Most frequent hand-overs: {said}.",
         rows=lambda: hand_overs(found),
     )

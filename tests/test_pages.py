@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import json
 import re
 import tomllib
 from collections import Counter
@@ -690,3 +691,21 @@ def test_who_unfolds_a_table_sees_how_sure_its_numbers_are(
     app.run()
     tables = [found.value for found in app.dataframe]
     assert [name for name in shown if any((one[name] != "").any() for one in tables if name in one)] == shown
+
+
+def test_who_looks_how_sure_the_time_is_sees_it_at_the_picture_too(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(monkeypatch, sample, "where_the_time_goes")
+    assert "95 % interval of the mean" not in pictures(app)[0].spec
+    app.session_state["how-sure"] = True
+    app.run()
+    worked = next(row for row in rows_of(pictures(app)[0].spec) if row["name"] == "worked on")
+    table = next(found.value for found in app.dataframe if "Hours, 95 %" in found.value)
+    (low, high) = table[table["Part"] == "worked on"]["Hours, 95 %"].item().split(" to ")
+    assert worked["between"].replace(words.GAP, " ") == f"{float(low):.0f} to {float(high):.0f} h"
+
+
+def rows_of(spec: str) -> list[dict[str, Any]]:
+    """The rows that the layers of a chart are given."""
+    return [row for layer in json.loads(spec)["layer"] for row in layer["data"]["values"]]

@@ -19,7 +19,10 @@ if found is None:
 else:
     business = sentences.when(here.reading("mttr_business"), "Counting business hours only, it took {}.")
     prose.lead(*whereabouts.said(here, found), business)
-    pictures.show(whereabouts.parts_figure(here, found, "What is the time to resolve made of?"))
+    # How sure each part is takes as long as the page: only who looks waits, and then the picture tells it, too.
+    asked = here.ask("how_sure", here.scope) if st.session_state.get("how-sure") else None
+    sure = asked[0] if asked else {}
+    pictures.show(whereabouts.parts_figure(here, found, "What is the time to resolve made of?", sure))
     pictures.show(whereabouts.time_figure(here, found, "How did the shares develop?"))
     moves = here.ask("hand_overs", here.scope)
     left, right = st.columns(2, gap="large")
@@ -31,11 +34,10 @@ else:
     with right:
         pictures.show(whereabouts.pairs_figure(here, moves, "Between whom are they handed over?"))
         prose.note(whereabouts.hand_overs_said(moves, found.n))
-    # How sure each part is takes as long as the page: only who looks waits.
     panel = st.expander(TITLE, key="how-sure", on_change="rerun")
     if panel.open:
         with panel, record.fold(TITLE):
-            asked = here.ask("how_sure", here.scope)
+            asked = asked or here.ask("how_sure", here.scope)
             sure, groups = asked
             told = here.sql_of(asked)
             prose.note(

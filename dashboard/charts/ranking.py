@@ -50,10 +50,12 @@ def by_member(
     against: str = "",
     click: bool = False,
     beside: Sequence[Bar] = (),
+    room: int = 150,
 ) -> Any:
     """Draw one bar for each member of a dimension, in the order given; `mark` is a line for the whole.
 
-    A tick says where a member lies in what it is set `against`. Bars `beside` are of charts on the same scale.
+    A tick says where a member lies in what it is set `against`. Bars `beside` are of charts on the same scale. A name
+    may take so many pixels of `room`.
     """
     reach = dict(zip((bar.name for bar in bars), reach_of(bars), strict=True))
     vertical = scales.scale([*reach.values(), *reach_of(beside), *([mark] if mark is not None else [])], unit)
@@ -83,7 +85,7 @@ def by_member(
     ]
     limited = [row for row in rows if row["low"] is not None]
     base = alt.Chart(vega.data(rows)).encode(
-        y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=150, labelColor=colours.ink)),
+        y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, grid=False, labelLimit=room, labelColor=colours.ink)),
         tooltip=[
             alt.Tooltip("name:N", title="Name"),
             alt.Tooltip("label:N", title=unit.title),

@@ -15,12 +15,16 @@ from dashboard.charts.timeline import Note, Point
 
 
 class Part(NamedTuple):
-    """One part of a whole: `before` is what it was in the period before, or None where that cannot be compared."""
+    """One part of a whole: `before` is what it was in the period before, or None where that cannot be compared.
+
+    `between` says its limits, where they are known.
+    """
 
     name: str
     value: float
     tint: str
     before: float | None = None
+    between: str = ""
 
 
 class Piece(NamedTuple):
@@ -56,6 +60,7 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
             "tint": bar.tint,
             "label": f"{_said(bar.value, scale)} · {words.share(_rounded(bar.value / whole))}",
             "before": "" if bar.before is None else words.duration(bar.before, scale),
+            "between": bar.between,
         }
         for bar in bars
     ]
@@ -70,6 +75,7 @@ def parts(bars: Sequence[Part], colours: Palette) -> Any:
     tooltip = [
         alt.Tooltip("name:N", title="Part"),
         alt.Tooltip("label:N", title="Mean, and share of the whole"),
+        *([alt.Tooltip("between:N", title="95 % interval of the mean")] if any(bar.between for bar in bars) else []),
         *([alt.Tooltip("before:N", title="In the period before")] if is_compared else []),
     ]
     x = alt.X("v:Q", scale=x_scale, axis=None)
