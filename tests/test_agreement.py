@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from dashboard import filters, query
+from dashboard import filters, query, statements
 from dashboard.query.days import Measure, by_day
 from etl import catalog
 from etl.cli import cli
@@ -171,3 +171,15 @@ def test_days_that_were_asked_piece_by_piece_are_those_asked_at_once(sample: Pat
         by_day(fresh, measures, query.Scope(), whole), by_day(once, measures, query.Scope(), whole), strict=True
     ):
         assert ours.rows() == theirs.rows()
+
+
+def test_whoever_reads_what_is_known_is_given_the_questions_for_it(sample: Path) -> None:
+    warehouse = query.open_data(sample)
+    measures, spring = [Measure(warehouse.kpis["mttr"])], (date(2025, 3, 3), date(2025, 5, 25))
+    with statements.noting() as first:
+        by_day(warehouse, measures, query.Scope(), spring)
+    with statements.noting() as again:
+        by_day(warehouse, measures, query.Scope(), spring)
+    with statements.noting() as earlier:
+        by_day(warehouse, measures, query.Scope(), (date(2025, 2, 3), date(2025, 2, 9)))
+    assert (len(first), again, len(earlier)) == (1, first, 1)

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from dashboard import evidence, statements
-from dashboard.query.kept import Known
+from dashboard import evidence
+from dashboard.query.kept import Asked, Known
 from dashboard.query.rows import counted_within, lines, needed
 from dashboard.query.scope import Days, Scope, filters_of
 from dashboard.query.warehouse import Kpi, Warehouse
@@ -72,8 +72,7 @@ def by_day(warehouse: Warehouse, measures: Sequence[Measure], scope: Scope, reac
         found = warehouse.days.get(_key(measure, scope))
         if found is not None:
             known[measure] = found
-            for text, values in found.asked:
-                statements.note(text, values)
+            found.note(*reach)
         for piece in [wanted] if found is None else found.missing(*wanted):
             missing.setdefault(piece, []).append(measure)
     for piece, asked in missing.items():
@@ -117,7 +116,9 @@ order by i.day
     wide = warehouse.frame(text, values)
     return {
         measure: Known(
-            *piece, wide.select("day", "rows", **{name: f"{place}.{name}" for name in measure.sums}), ((text, values),)
+            *piece,
+            wide.select("day", "rows", **{name: f"{place}.{name}" for name in measure.sums}),
+            (Asked(*piece, text, values),),
         )
         for place, measure in enumerate(measures)
     }

@@ -9,9 +9,20 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from dashboard import statements
+
 MOST = 400
 """So many measures are kept, each under its filters: some hundred rows of a few numbers."""
 DAY = timedelta(days=1)
+
+
+class Asked(NamedTuple):
+    """A question for the days of a range, with the values that it binds."""
+
+    since: date
+    until: date
+    text: str
+    values: dict[str, Any]
 
 
 class Known(NamedTuple):
@@ -20,7 +31,13 @@ class Known(NamedTuple):
     since: date
     until: date
     days: pl.DataFrame
-    asked: tuple[tuple[str, dict[str, Any]], ...]
+    asked: tuple[Asked, ...]
+
+    def note(self, since: date, until: date) -> None:
+        """Say what was asked for the days of a range: who reads them now is given it as if it were asked again."""
+        for one in self.asked:
+            if one.since <= until and one.until >= since:
+                statements.note(one.text, one.values)
 
     def missing(self, since: date, until: date) -> list[tuple[date, date]]:
         """Say what has to be asked to know another range, too, and all that lies between them."""

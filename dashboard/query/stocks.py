@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from dashboard import periods, statements
-from dashboard.query.kept import Known
+from dashboard import periods
+from dashboard.query.kept import Asked, Known
 from dashboard.query.rows import calls, keys_of, lines, long, named, needed
 from dashboard.query.scope import Days, Filter, Scope, filters_of
 from dashboard.query.warehouse import SQL, Kpi, Warehouse
@@ -50,8 +50,8 @@ def _on_days(warehouse: Warehouse, one: Kpi, scope: Scope, wanted: Sequence[Want
     """Count what is open at the end of days; of those that are known nothing is asked again."""
     key = (one.name, scope.where)
     known = warehouse.days.get(key)
-    for text, values in known.asked if known else ():
-        statements.note(text, values)
+    if known:
+        known.note(min(day.day for day in wanted), max(day.day for day in wanted))
     told = set(known.days["period"]) if known else set()
     missing = {day.day for day in wanted} - told
     if missing:
@@ -59,7 +59,7 @@ def _on_days(warehouse: Warehouse, one: Kpi, scope: Scope, wanted: Sequence[Want
         last = {warehouse.last_day} if warehouse.last_day else set()
         asked = sorted(missing | last - told)
         text, values = _cumulated(warehouse, [one], scope, (), [Wanted(day, day, day) for day in asked])
-        found = Known(asked[0], asked[-1], warehouse.frame(text, values), ((text, values),))
+        found = Known(asked[0], asked[-1], warehouse.frame(text, values), (Asked(asked[0], asked[-1], text, values),))
         known = known.and_(found) if known else found
         warehouse.days.put(key, known)
     assert known is not None
