@@ -1,7 +1,8 @@
 """The only door to the numbers: pages, command line and reports ask here, and here alone.
 
-Every value comes from a macro of the schema `kpi`; what is in here chooses rows, groups and days. Identifiers are checked
-against the warehouse's own catalog, values are bound.
+Every value comes from the macros of the schema `kpi`; what is in here chooses rows, groups and days. What adds up is made of
+the sums of days where periods are compared (`days`), and equals the macro of the rows to the last digit. Identifiers are
+checked against the warehouse's own catalog, values are bound.
 """
 
 from dashboard.query.answers import (
