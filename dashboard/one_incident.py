@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import polars as pl
 import streamlit as st
 
-from dashboard import dossier, filters, query, words
+from dashboard import dossier, filters, query, record, words
 from dashboard.charts import lifeline
 from dashboard.charts.lifeline import Life, Stretch
 from dashboard.charts.plot import Figure
@@ -66,9 +66,9 @@ def show(here: View, chosen: str) -> None:
     _life(here, found)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _events(found.events)
+        _events(here, found)
     with right:
-        _facts(found)
+        _facts(here, found)
     _similar(here, found)
     foot.foot(here, (), of_everything=True)
 
@@ -224,8 +224,9 @@ def _similar(here: View, found: Incident) -> None:
     incident_lists.incident_list(listed, "similar", here.sql_of(found))
 
 
-def _events(events: pl.DataFrame) -> None:
-    st.header("What happened?", anchor=False)
+def _events(here: View, found: Incident) -> None:
+    prose.heading("What happened?")
+    events = found.events
     if events.is_empty():
         prose.nothing("Its source gave no history.")
         return
@@ -242,13 +243,11 @@ def _events(events: pl.DataFrame) -> None:
     ]
     frame = pl.DataFrame(rows, infer_schema_length=None)
     kept = [name for name in frame.columns if frame[name].null_count() < frame.height]
-    st.dataframe(
-        frame.select(kept).to_arrow(),
-        hide_index=True,
-        width="stretch",
-        placeholder="",
-        column_config={"When": st.column_config.DatetimeColumn(format=f"{tables.stamp_format()}:ss")},
-        alt=f"{len(rows)} events of this incident",
+    tables.table(
+        frame.select(kept),
+        f"{len(rows)} events of this incident",
+        columns={"When": st.column_config.DatetimeColumn(format=f"{tables.stamp_format()}:ss")},
+        asked=here.sql_of(found),
     )
 
 
@@ -271,27 +270,27 @@ def _linked(row: dict[str, Any], link: dict[str, Any]) -> str:
     return said
 
 
-def _facts(found: Incident) -> None:
+def _facts(here: View, found: Incident) -> None:
     row = found.row
-    st.header("What is known of it?", anchor=False)
+    prose.heading("What is known of it?")
     facts = {"State": row["state"].replace("_", " ")}
     if row["priority"] is not None:
         facts["Priority"] = filters.member("priority", str(row["priority"]))
     facts |= {name.replace("_", " ").capitalize(): row[name] for name in FACTS if row[name]}
+    told = pl.DataFrame({"What": list(facts), "Value": [_said(value) for value in facts.values()]})
+    record.note(record.Table("What is known of it?", told, lambda: told))
     st.table(
-        pl.DataFrame({"": list(facts), "value": [words.plain(value) for value in facts.values()]}).to_arrow(),
+        told.with_columns(pl.col("Value").map_elements(words.plain, return_dtype=pl.String)).to_arrow(),
         border="horizontal",
         hide_index=True,
         hide_header=True,
     )
     for link in found.links.iter_rows(named=True):
-        st.caption(words.plain(_linked(row, link)))
+        prose.note(words.plain(_linked(row, link)))
     for issue in found.issues.iter_rows(named=True):
-        st.caption(words.plain(f"Odd: {issue['message']}"))
-    with st.expander("Every column"):
+        prose.note(words.plain(f"Odd: {issue['message']}"))
+    every = "Every column"
+    with st.expander(every), record.fold(every):
         known = {name: _said(value) for name, value in row.items() if value is not None and value != []}
-        st.dataframe(
-            pl.DataFrame({"Column": list(known), "Value": list(known.values())}).to_arrow(),
-            hide_index=True,
-            width="stretch",
-        )
+        frame = pl.DataFrame({"Column": list(known), "Value": list(known.values())})
+        tables.table(frame, every, asked=here.sql_of(found))

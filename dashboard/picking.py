@@ -241,7 +241,7 @@ def incidents(here: View, asked: Asked, scope: query.Scope, marks: Sequence[tupl
     if not asked.lists:
         return
     found: query.Incidents = here.ask("behind", asked.kpi, scope, incident_lists.LISTED, asked.adds)
-    st.header("The incidents behind it", anchor=False)
+    prose.heading("The incidents behind it")
     few = f", the first {incident_lists.LISTED} are listed" if found.total > incident_lists.LISTED else ""
     of = ""
     if asked.adds is not None:

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_pages import opened, said, sample, written
 
-from dashboard import dossier, one_incident, query, searching, words
+from dashboard import dossier, one_incident, query, record, searching, takeaway, words
 from dashboard.charts import lifeline
 from dashboard.charts.lifeline import Life, Stretch
 from dashboard.charts.palette import LIGHT
@@ -305,3 +305,26 @@ def test_true_duplicates_are_found_by_their_titles(shared: Path, tmp_path: Path)
     assert len(pairs) == 125
     assert found >= 60
     warehouse.connection.close()
+
+
+def test_all_that_an_incident_shows_can_be_taken_away(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened(monkeypatch, sample, "incidents", incident=["servicedesk/INC0413321"])
+    shown: record.Record = app.session_state["_record"]
+    tables = {part.title: part for part in shown.taken if isinstance(part, record.Table)}
+    events = query.open_data(sample).frame(
+        "select * from incident_events where source = 'servicedesk' and incident_id = 'INC0413321'"
+    )
+    assert list(tables) == [
+        f"{events.height} events of this incident",
+        "What is known of it?",
+        "Every column",
+        "Incidents",
+    ]
+    told = pl.read_csv(takeaway.as_csv(shown, tables[f"{events.height} events of this incident"]), comment_prefix="#")
+    assert told.height == events.height
+    every = dict(tables["Every column"].rows().iter_rows())
+    assert every["incident_id"] == "INC0413321"
+    facts = dict(tables["What is known of it?"].shown.iter_rows())
+    assert facts["Assignment group"] == every["assignment_group"]
+    asked = tables["Every column"].asked
+    assert asked is not None and any("INC0413321" in one.sql for one in asked())
