@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import exploring, filters, periods, query, words
+from dashboard import exploring, filters, periods, query, record, words
 from dashboard.exploring import Asked, Mark
 from dashboard.parts import incident_lists, prose
 from dashboard.query import Kpi
@@ -264,7 +264,8 @@ def _list(lists: bool) -> None:
 def saved(here: View, asked: Asked) -> None:
     """List the views that the configuration names, and give the text that would name this one."""
     views = here.ask("saved_views")
-    with st.expander("Saved views"):
+    title = "Saved views"
+    with st.expander(title), record.fold(title):
         for one in views:
             st.page_link("app_pages/explore.py", label=words.plain(one.name), query_params=one.link)
         if not views:

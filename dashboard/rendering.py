@@ -225,7 +225,8 @@ def laid_out(record: Record, *, with_folded: bool = True) -> Layout:
                 for one in block.parts
             ]
         elif isinstance(first, Table):
-            told |= {"title": first.title, **_cells(first)}
+            # Nor does a table repeat what stands above it.
+            told |= {"title": "" if first.title in (heading, block.fold) else first.title, **_cells(first)}
         found.append(_clean(told, {}))
     return Layout(found, drawn)
 

@@ -178,8 +178,9 @@ def _table(block: dict[str, Any]) -> str:
         "<tr>" + "".join(f"<td{side}>{escape(said)}</td>" for said, side in zip(row, sides, strict=True)) + "</tr>"
         for row in block["rows"]
     )
-    caption = escape(block["title"])
+    many = words.counted(len(block["rows"]), "row")
+    caption = escape(f"{block['title']} ({many})" if block["title"] else many)
     return (
-        f'<div class="wide"><table><caption>{caption} ({words.counted(len(block["rows"]), "row")})</caption>'
+        f'<div class="wide"><table><caption>{caption}</caption>'
         f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
     )

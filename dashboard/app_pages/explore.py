@@ -32,9 +32,9 @@ elif looked.panels:
     with st.grid(3, min_column_width=300, gap="medium"):
         for place, panel in enumerate(looked.panels):
             with st.container(gap="xxsmall", key=f"panel-{place}"):
-                prose.said(f"**{words.plain(panel.figure.title)}**")
                 marked = partial(explorer.marked, members=panel.members)
-                pictures.clickable(panel.figure, picking.key(f"panel-{place}"), picking.clicked(here, asked, marked))
+                clicked = picking.clicked(here, asked, marked)
+                pictures.clickable(panel.figure, picking.key(f"panel-{place}"), clicked, is_titled=True)
 elif looked.table.is_empty() and looked.said:
     prose.nothing(looked.said)
 elif looked.table.is_empty():

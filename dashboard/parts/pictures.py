@@ -44,11 +44,15 @@ def _under_title(figure: Figure) -> None:
     takeaway.offer(part, words.plain(figure.subtitle))
 
 
-def clickable(figure: Figure, key: str, clicked: Callable[[list[dict[str, Any]]], None]) -> None:
-    """Set a picture of which each mark can be clicked, its question above it.
+def clickable(
+    figure: Figure, key: str, clicked: Callable[[list[dict[str, Any]]], None], *, is_titled: bool = False
+) -> None:
+    """Set a picture of which each mark can be clicked, its question above it, or its own title where it is one of several.
 
     What was picked is handed over before the page is drawn anew.
     """
+    if is_titled:
+        st.markdown(f"**{words.plain(figure.title)}**")
     _under_title(figure)
 
     def handed_over() -> None:
