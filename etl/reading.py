@@ -604,6 +604,10 @@ class _Level:
         self.inner: dict[str, _Level] = {}
 
 
+# Made once: `json.dumps` makes another one for each value, if it is to leave letters as they are.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _written(value: Any, null_marks: tuple[str, ...]) -> str | None:
     """Write a value that is no text and no object as text."""
     if value is None:
@@ -611,7 +615,7 @@ def _written(value: Any, null_marks: tuple[str, ...]) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False) if value else None
+        return _encode(value) if value else None
     text = str(value)
     return None if text in null_marks else text
 
