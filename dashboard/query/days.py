@@ -32,26 +32,27 @@ class Measure(NamedTuple):
     has_logs: bool = False
 
     @property
-    def sums(self) -> dict[str, str]:
+    def added(self) -> dict[str, str]:
+        """What a row `i` adds, under a letter each: `x` the value, `w` its weight."""
+        found = {"x": f"kpi.{self.kpi.name}_each(i)"}
+        if self.kpi.statistic == "ratio":
+            found["w"] = f"kpi.{self.kpi.name}_weight(i)"
+        return found
+
+    def sums(self, x: str, w: str) -> dict[str, str]:
         """Each day's sums by name: `n` values, `s` their sum, for a mean `x2` and `x3` of their powers, `w` of weights.
 
         Of logarithms, log(1 + minutes) in whole parts of FINE, `n`, `s` and `x2`, and `x`, the sum of the values.
         """
-        x = f"kpi.{self.kpi.name}_each(i)"
+        found = {"n": f"count({x})", "s": f"sum({x})::bigint"}
         if self.has_logs:
             # greatest() would take a null for nothing, and count it.
             log = f"round({FINE} * ln(1 + case when {x} < 0 then 0 else {x} end / 60))::bigint"
-            return {
-                "n": f"count({x})",
-                "x": f"sum({x})::bigint",
-                "s": f"sum({log})::bigint",
-                "x2": f"sum({log} * {log})",
-            }
-        found = {"n": f"count({x})", "s": f"sum({x})::bigint"}
+            return found | {"x": f"sum({x})::bigint", "s": f"sum({log})::bigint", "x2": f"sum({log} * {log})"}
         if self.kpi.statistic == "mean":
             found |= {"x2": f"sum({x}::hugeint * {x})", "x3": f"sum({x}::hugeint * {x} * {x})"}
         if self.kpi.statistic == "ratio":
-            found["w"] = f"sum(kpi.{self.kpi.name}_weight(i))::bigint"
+            found["w"] = f"sum({w})::bigint"
         return found
 
 
@@ -97,31 +98,34 @@ def _ask(warehouse: Warehouse, measures: Sequence[Measure], scope: Scope, piece:
     members = [measure.kpi for measure in measures]
     counted_on = members[0].counted_on
     within, filtered = counted_within(counted_on, scope.within(*piece), ()), filters_of(warehouse, "incidents", scope)
-    sums = [
-        f'{text} as "{place}.{name}"' for place, measure in enumerate(measures) for name, text in measure.sums.items()
-    ]
+    added: dict[str, str] = {}
+    sums: list[str] = []
+    named: dict[Measure, dict[str, str]] = {}
+    for place, measure in enumerate(measures):
+        added |= {f"{measure.kpi.name}.{name}": call for name, call in measure.added.items()}
+        own = measure.sums(*(f'"{measure.kpi.name}.{name}"' for name in ("x", "w")))
+        named[measure] = {name: f"{place}.{name}" for name in own}
+        sums += [f'{sum_} as "{place}.{name}"' for name, sum_ in own.items()]
+    # What a row adds is bound once, however often it is summed: to bind a macro takes longer than to count many rows.
     text = f"""
 -- One row per day: how many incidents each KPI counts, and the sums of what they add.
 select
-    {lines(["i.day", "count(*)::bigint as rows", *sums])}
+    {lines(["day", "count(*)::bigint as rows", *sums])}
 from (
-    select {lines([f"i.{counted_on} as day", *(f"i.{name}" for name in needed(warehouse, members))])}
-    from main.incidents as i
-    where {within.text} {filtered.text}
-) as i
-group by i.day
-order by i.day
+    select {lines(["i.day", *(f'{call} as "{name}"' for name, call in added.items())])}
+    from (
+        select {lines([f"i.{counted_on} as day", *(f"i.{name}" for name in needed(warehouse, members))])}
+        from main.incidents as i
+        where {within.text} {filtered.text}
+    ) as i
+)
+group by day
+order by day
 """
     values = {**within.values, **filtered.values}
     wide = warehouse.frame(text, values)
-    return {
-        measure: Known(
-            *piece,
-            wide.select("day", "rows", **{name: f"{place}.{name}" for name in measure.sums}),
-            (Asked(*piece, text, values),),
-        )
-        for place, measure in enumerate(measures)
-    }
+    question = Asked(*piece, text, values)
+    return {one: Known(*piece, wide.select("day", "rows", **columns), (question,)) for one, columns in named.items()}
 
 
 def summed(
