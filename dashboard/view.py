@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -88,6 +89,8 @@ def searches(path: str) -> dict[Any, why.Found | None]:
 
 
 MOST_SEARCHES = 500
+_SEARCHING = threading.Lock()
+"""A search holds every incident of both periods: one at a time, or ten readers would need ten times its memory."""
 
 
 @dataclass
@@ -317,11 +320,13 @@ class View:
         kept, key = searches(self.path), (name, self.scope)
         if key not in kept:
             bar = st.progress(0.0, "Looking at every slice and every pair of them")
-            found = why.stand_out(self.warehouse, name, self.scope, bar.progress)
+            with _SEARCHING:
+                # Who waited may find what he waited for.
+                found = kept[key] if key in kept else why.stand_out(self.warehouse, name, self.scope, bar.progress)
+                if len(kept) >= MOST_SEARCHES:
+                    kept.clear()
+                kept[key] = found
             bar.empty()
-            if len(kept) >= MOST_SEARCHES:
-                kept.clear()
-            kept[key] = found
         return kept[key]
 
     def watched(self, names: Sequence[str]) -> dict[str, control.Watched]:

@@ -311,8 +311,9 @@ def stand_out(
     quantile = evidence.quantile(one)
     threshold = rows["value"].quantile(quantile, "linear") if quantile is not None and rows.height else None
     value = pl.col("value") if threshold is None else (pl.col("value") > threshold).cast(pl.Float64)
+    rows = rows.select("day", *by, "weight", (value * pl.col("weight")).alias("amount"))
     found = search.ranked(
-        rows.with_columns((value * pl.col("weight")).alias("amount")),
+        rows,
         days_of(compared),
         by,
         is_count=one.is_count,

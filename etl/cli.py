@@ -437,7 +437,13 @@ def serve_dashboard(
     child = subprocess.Popen(
         # -P: where it runs is no place to import from; one of the modules there might be named as one of Python's own.
         [sys.executable, "-P", "-m", "dashboard.serving"],
-        env={**os.environ, "MEANTIME_SERVING": json.dumps(served), "PYTHONPATH": os.pathsep.join(paths)},
+        # Every reader is a thread of his own, and glibc would keep for each what it once needed.
+        env={
+            "MALLOC_ARENA_MAX": "2",
+            **os.environ,
+            "MEANTIME_SERVING": json.dumps(served),
+            "PYTHONPATH": os.pathsep.join(paths),
+        },
         cwd=themed,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -402,14 +402,14 @@ _RARE = object()
 """The member that stands for all that are too rare."""
 
 
-def _encoded(column: pl.Series, weight: Floats, least: float) -> tuple[NDArray[np.int32], list[object]]:
+def _encoded(column: pl.Series, weight: Floats, least: float) -> tuple[NDArray[np.int16], list[object]]:
     """Give each row the number of its member, and the members; those too rare are one, the last."""
-    text = column.cast(pl.String)
-    names = text.drop_nulls().unique().sort()
+    text = column if column.dtype == pl.Categorical else column.cast(pl.String)
+    names = text.drop_nulls().unique().cast(pl.String).sort()
     dense = text.cast(pl.Enum(names)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy() + 1
     totals = np.bincount(dense, weight)
     large = np.flatnonzero(totals >= least)
-    numbers = np.full(len(totals), len(large), np.int32)
+    numbers = np.full(len(totals), len(large), np.int16)
     numbers[large] = np.arange(len(large))
     members = [None, *names.to_list()]
     return numbers[dense], [*(members[code] for code in large.tolist()), _RARE]

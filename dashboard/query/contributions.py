@@ -25,7 +25,7 @@ def each(warehouse: Warehouse, name: str, scope: Scope, by: Sequence[str] = ()) 
     """Give what each incident adds to a KPI: what statistics over whole days read.
 
     Returns:
-        `day`, the columns of `by`, `value` in the KPI's unit, `weight` (what the KPI divides by).
+        `day`, the columns of `by` (words as categories), `value` in the KPI's unit, `weight` (what the KPI divides by).
     """
     one = kpi(warehouse, name)
     rows = flow_rows(warehouse, [one], scope, by, "day", ())
@@ -40,7 +40,7 @@ from (
 ) as i
 where kpi.{one.name}_each(i) is not null
 """
-    return warehouse.frame(query, rows.values)
+    return warehouse.many(query, rows.values)
 
 
 @dataclass(frozen=True)
