@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -250,15 +251,20 @@ def waterfall(here: View, question: str, bridge: why.Bridge) -> Figure | None:
     )
 
 
-def bridge_table(bridge: why.Bridge, kind: str) -> pl.DataFrame:
-    """Lay out every part of a change, in words and with its sum."""
-    say = reasons.saying(bridge, reasons.steps(bridge, kind), kind)
+def bridge_table(bridge: why.Bridge, kind: str, sure: why.OneByOne | None) -> pl.DataFrame:
+    """Lay out every part of a change, in words and with its sum; of its members, how `sure` they are."""
+    say, unit = reasons.saying(bridge, reasons.steps(bridge, kind), kind), Unit(kind, "")
+    numbers = sure.numbers if sure and bridge.kpi.has_limits else {}
     rows = []
     for part in bridge.parts.iter_rows(named=True):
         row = {filters.COLUMNS[bridge.by]: reasons.member(bridge.by, part["member"])}
         for period in ("before", "now"):
             value, share = part[f"value_{period}"], part[f"share_{period}"]
             row[period.capitalize()] = "" if value is None else words.value(value, kind)
+            if numbers:
+                found = numbers.get(part["member"], {}).get(period)
+                low, high = (found.low, found.high) if found and found.n >= query.FEW else (None, None)
+                row[f"{period.capitalize()}, 95 %"] = unit.between(value or 0.0, low, high)
             if share is not None:
                 row[f"n {period}"] = words.number(part[f"n_{period}"])
                 row[f"Share {period}"] = words.share(share)
@@ -270,12 +276,20 @@ def bridge_table(bridge: why.Bridge, kind: str) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def bridge_rows(bridge: why.Bridge, kind: str) -> pl.DataFrame:
-    """Lay out every part of a change as numbers."""
+def bridge_rows(bridge: why.Bridge, kind: str, sure: why.OneByOne | None) -> pl.DataFrame:
+    """Lay out every part of a change as numbers; of its members, how `sure` they are."""
     parts = bridge.parts
+    limits: dict[str, str] = {}
+    if sure and bridge.kpi.has_limits:
+        for period, end in itertools.product(("before", "now"), ("low", "high")):
+            told = [getattr(sure.numbers.get(member, {}).get(period), end, None) for member in parts["member"]]
+            name = f"{end}_{period}"
+            parts = parts.with_columns(pl.Series(name, told, dtype=pl.Float64))
+            limits[name] = tabulated.header(f"{period.capitalize()}, 95 % {'from' if end == 'low' else 'to'}", kind)
     named = {
         "value_before": tabulated.header("Before", kind),
         "value_now": tabulated.header("Now", kind),
+        **limits,
         "n_before": "n before",
         "n_now": "n now",
         "share_before": "Share of the volume before (share)",

@@ -11,7 +11,7 @@ import polars as pl
 from dashboard import evidence, query
 from dashboard.insights import bridge, intervals, search
 from dashboard.periods import Comparison
-from dashboard.query import Kpi, Scope, Warehouse
+from dashboard.query import Kpi, Number, Scope, Warehouse
 
 SEARCHED = ("priority", "assignment_group", "service", "category", "channel", "source")
 """The dimensions that are searched, and all pairs of them."""
@@ -167,6 +167,8 @@ class OneByOne(NamedTuple):
     looked_at: int
     changed: list[Changed]
     """The surest first."""
+    numbers: dict[str | None, dict[str, Number]]
+    """Each member's value `now` and `before`, with n and limits."""
 
 
 def one_by_one(warehouse: Warehouse, name: str, scope: Scope, by: str) -> OneByOne | None:
@@ -177,15 +179,16 @@ def one_by_one(warehouse: Warehouse, name: str, scope: Scope, by: str) -> OneByO
     one, compared = query.kpi(warehouse, name), query.comparison(warehouse, name, scope)
     if compared is None or compared.reason or one.fact == "incident_days":
         return None
-    judged = []
+    judged, numbers = [], {}
     for member, now, before in query.by_member(warehouse, name, scope, by, compared):
+        numbers[member] = {"now": now, "before": before}
         settled = max if one.is_count else min
         difference = evidence.difference(one, now, before)
         if difference is not None and settled(now.n, before.n) >= query.FEW:
             judged.append(Changed(member, now.value or 0.0, *difference))
     adjusted = intervals.false_discoveries([found.p for found in judged])
     changed = [found._replace(p=float(p)) for found, p in zip(judged, adjusted, strict=True) if p <= FALSE_DISCOVERIES]
-    return OneByOne(len(judged), sorted(changed, key=lambda found: found.p))
+    return OneByOne(len(judged), sorted(changed, key=lambda found: found.p), numbers)
 
 
 def _parts(

@@ -585,9 +585,11 @@ def test_why_it_moved_is_answered_by_open_in_the_sentence_the_picture_and_the_ta
     assert {column: every[column][0].replace(words.GAP, " ") for column in every.columns} == {
         "Priority": "P4",
         "Before": "21 h",
+        "Before, 95 %": "18 to 25 h",
         "n before": "430",
         "Share before": "28.5 %",
         "Now": "28 h",
+        "Now, 95 %": "24 to 35 h",
         "n now": "413",
         "Share now": "27.2 %",
         "Own times": "+2.0 h",
@@ -709,3 +711,23 @@ def test_who_looks_how_sure_the_time_is_sees_it_at_the_picture_too(
 def rows_of(spec: str) -> list[dict[str, Any]]:
     """The rows that the layers of a chart are given."""
     return [row for layer in json.loads(spec)["layer"] for row in layer["data"]["values"]]
+
+
+@pytest.mark.parametrize("name", ["mttr", "mttr_p90", "fcr_rate", "incident_volume"])
+def test_the_table_of_why_it_moved_says_how_sure_each_members_values_are(
+    name: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = query.open_data(sample)
+    # A page's own switch knows a KPI by its title.
+    app = opened(monkeypatch, sample, "why_it_moved", moved_kpi=[query.kpi(warehouse, name).title])
+    shown = next(found.value for found in app.dataframe if "Adds" in found.value).set_index("Assignment group")
+    scope = query.Scope(date(2025, 10, 6), date(2025, 12, 28))
+    numbers = query.numbers(warehouse, name, scope, ("assignment_group",))
+    kind = {"fcr_rate": "share", "incident_volume": "count"}.get(name, "hours")
+    if kind == "count":
+        assert "Now, 95 %" not in shown
+        return
+    network = numbers[("Network",)]
+    assert network.value is not None
+    assert shown.loc["Network", "Now, 95 %"] == Unit(kind, "").between(network.value, network.low, network.high)
+    assert shown.loc["Network", "Before, 95 %"] != ""

@@ -111,8 +111,8 @@ if bridge is not None:
     movers.stand_out(here, name)
     tables.folded(
         "Every part",
-        figures.bridge_table(bridge, kind),
-        partial(figures.bridge_rows, bridge, kind),
+        figures.bridge_table(bridge, kind, judged),
+        partial(figures.bridge_rows, bridge, kind, judged),
         asked=here.sql_of(bridge),
     )
 foot.foot(here, (name,))
