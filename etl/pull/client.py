@@ -312,7 +312,8 @@ class Client:
             self.tell(f"{self.source}: {self.mask(str(error))}; trying again")
             return True if error.wait is None else error.wait
         if isinstance(error, httpx.TransportError) and not _is_lasting(error):
-            self.tell(f"{self.source}: {self.mask(_said(error))}; trying again")
+            host = urlsplit(self.access.url).netloc
+            self.tell(f"{self.source}: {host}: {self.mask(_said(error))}; trying again")
             return True
         return False
 

@@ -315,6 +315,7 @@ def by_window(
     until: datetime,
     *,
     widest: timedelta | None = None,
+    holds_too_much: Callable[[datetime, datetime], bool] = lambda _, __: False,
     start: Any = None,
 ) -> Iterator[Page]:
     """Walk a span of time in windows; one that holds too much is halved, after a small one the next is wider.
@@ -327,6 +328,7 @@ def by_window(
         since: where the span begins.
         until: where it ends.
         widest: the longest window that the tool allows.
+        holds_too_much: tells of a window by one request what `pages` would find out by many.
         start: the last kept page's `resume`.
 
     Raises:
@@ -338,6 +340,8 @@ def by_window(
     while at < until:
         end = min(at + width, until)
         try:
+            if holds_too_much(at, end):
+                raise TooManyError
             held = [page._replace(records=Lines(page.records)) for page in pages(at, end)]
         except TooManyError as error:
             if width <= timedelta(seconds=1):

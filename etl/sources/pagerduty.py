@@ -271,13 +271,21 @@ def fetch(pull: Pull) -> None:
     client.get("log_entries", {"limit": 1, **only})
     since = pull.since or BEGINNING
 
-    def span(path: str, more: Mapping[str, Any], after: datetime, until: datetime) -> Iterator[Page]:
+    def span(more: Mapping[str, Any], after: datetime, until: datetime) -> dict[str, Any]:
         bounds = {"since": f"{after - BOUNDARY:%Y-%m-%dT%H:%M:%SZ}", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
-        return _listed(client, path, {**only, **more, **bounds, "time_zone": "UTC"})
+        return {**only, **more, **bounds, "time_zone": "UTC"}
 
     def spans(path: str, more: Mapping[str, Any], start: Any) -> Iterator[Page]:
-        until = pull.as_of + BOUNDARY
-        return by_window(partial(span, path, more), since, until, widest=WIDEST, start=start)
+        def pages(after: datetime, until: datetime) -> Iterator[Page]:
+            return _listed(client, path, span(more, after, until))
+
+        def holds_too_much(after: datetime, until: datetime) -> bool:
+            last = {"offset": CAP - PAGE, "limit": PAGE}
+            return bool(client.get(path, {**span(more, after, until), **last}).document["more"])
+
+        # A first pull does not know how much there is; a later one is short.
+        looked = {"holds_too_much": holds_too_much} if pull.is_first else {}
+        return by_window(pages, since, pull.as_of + BOUNDARY, widest=WIDEST, start=start, **looked)
 
     pull.keep("log_entries", partial(spans, "log_entries", WITH_CHANNELS))
     changed, opened = set(), set()

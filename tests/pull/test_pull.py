@@ -310,6 +310,23 @@ def test_a_window_that_holds_too_much_is_halved() -> None:
         assert set(ids(iter(whole[:kept]))) | set(ids(rest)) == set(range(200))
 
 
+def test_a_window_that_is_looked_at_first_is_walked_only_if_it_ends() -> None:
+    stamps = [datetime(2026, 1, 1) + timedelta(minutes=number) for number in range(200)]
+    walked: list[int] = []
+
+    def within(since: datetime, until: datetime) -> list[dict[str, Any]]:
+        return [{"id": number} for number, stamp in enumerate(stamps) if since <= stamp < until]
+
+    def pages(since: datetime, until: datetime) -> Iterator[Page]:
+        walked.append(len(within(since, until)))
+        yield Page(within(since, until), "GET", None)
+
+    since, until = datetime(2026, 1, 1), datetime(2026, 1, 2)
+    assert ids(by_window(pages, since, until, holds_too_much=lambda a, b: len(within(a, b)) > 30)) == list(range(200))
+    assert max(walked) <= 30
+    assert sum(walked) == 200
+
+
 def test_things_are_asked_for_one_by_one_and_missing_ones_are_told() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         number = int(request.url.path.rpartition("/")[2])
