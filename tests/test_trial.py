@@ -24,7 +24,7 @@ from etl import cli, config
 @pytest.fixture
 def pages() -> Iterator[tuple[PagerDuty, str]]:
     """A PagerDuty in which an incident has a priority that nobody mapped."""
-    tool = PagerDuty(7, page_size=20, cap=1000)
+    tool = PagerDuty(7, page_size=20, cap=10_000)
     seen = [incident for incident in tool.incidents if incident["teams"][0]["id"] != "T2"]
     seen[-1]["priority"] = {"id": "Z", "summary": "Gold"}
     with served(tool) as url:

@@ -64,7 +64,7 @@ class House(NamedTuple):
 @pytest.fixture(scope="module")
 def beginning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, PagerDuty, str]]:
     folder = tmp_path_factory.mktemp("house")
-    tool = PagerDuty(5, page_size=20, cap=1000)
+    tool = PagerDuty(5, page_size=20, cap=10_000)
     with pytest.MonkeyPatch.context() as patched, served(tool) as url:
         patched.setenv(VARIABLE, tool.token)
         (folder / "exports").mkdir()
