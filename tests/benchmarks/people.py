@@ -47,7 +47,9 @@ new MutationObserver(() => {
     }
 }).observe(document, {childList: true, subtree: true, characterData: true});
 """
+# While the server asks for long nothing changes, so what counts is that it has finished, too.
 AT_REST = """() => performance.now() - window.seen.changed > 500
+    && document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
     && !document.querySelector('[data-testid=stStatusWidget]') && document.querySelector('[data-testid=stMain] h1')"""
 
 
