@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -268,7 +268,7 @@ def load(
     encoding: str | None,
     wait: float,
 ) -> int:
-    """Load exports straight into the warehouse, without a configuration."""
+    """Load exports straight into the warehouse; what a configuration says of a source of that name holds, too."""
     section: dict[str, Any] = {
         "kind": kind,
         "files": [str(file) for file in files],
@@ -284,12 +284,32 @@ def load(
     for file in files:
         if not file.exists():
             raise ConfigError(f"{file}: there is no such file")
-    if kind == "table" and map_file is None:
-        return _propose(settings, files[0], source)
     config = _config(settings, required=False)
+    source = _as_configured(source, config.sources.get(source.name), given)
+    if kind == "table" and source.options.map is None:
+        return _propose(settings, files[0], source)
     with settings.progress() as progress:
         outcome = refresh.load(settings.data, source, files, config=config, wait_seconds=wait, progress=progress)
     return _report(settings, settings.data, outcome)
+
+
+def _as_configured(source: Source, known: Source | None, given: Mapping[str, Any]) -> Source:
+    """Read a file by hand as its source's section of the configuration says, but for what the command line says.
+
+    No file that is loaded by hand is taken for all that its source has.
+    """
+    if known is None or known.kind != source.kind:
+        return source
+    told = {key: getattr(source.options, key) for key in ("timezone", "date_format", "delimiter", "encoding", "map")}
+    return replace(
+        known,
+        files=source.files,
+        folder=source.folder,
+        as_of=source.as_of or known.as_of,
+        full_export=False,
+        access=None,
+        options=replace(known.options, **{key: value for key, value in told.items() if key in given}),
+    )
 
 
 def _propose(settings: Settings, file: Path, source: Source) -> int:

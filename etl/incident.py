@@ -205,7 +205,7 @@ GIVEN_EVENT = (
     Field("hold_reason", "varchar", f"Of a held event: null or one of {', '.join(HOLD_REASONS)}"),
     Field("actor", "varchar", "Who or what did it"),
     Field("actor_kind", "varchar", f"One of {', '.join(ACTOR_KINDS)}"),
-    *_pick(INCIDENT, "assignment_group"),
+    Field("assignment_group", "varchar", "Assignment group that had the incident after it"),
 )
 """One row per thing that a source's history says happened (audit logs, log entries, change logs)."""
 
@@ -221,7 +221,7 @@ SEGMENT = (
     Field("until_at", "timestamp", "UTC instant at which it ends; the source's as_of for the last one of an open one"),
     Field("kind", "varchar", f"One of {', '.join(SEGMENT_KINDS)}"),
     Field("hold_reason", "varchar", f"While on hold: null or one of {', '.join(HOLD_REASONS)}"),
-    *_pick(INCIDENT, "assignment_group"),
+    Field("assignment_group", "varchar", "Assignment group that had the incident meanwhile"),
     Field(
         "business_seconds",
         "bigint",

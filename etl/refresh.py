@@ -87,8 +87,8 @@ class Report:
             return self.messages
         return [
             *self.messages,
-            f"{self.source}: {self.rows_rejected} of {self.rows_in} rows were rejected ({self.rejected_share:.1%}, "
-            f"allowed are {self.allowed_share:.1%}); see `meantime rejects --source {self.source}`",
+            f"{self.source}: {self.rows_rejected} of {self.rows_in} rows were rejected ({100 * self.rejected_share:.3g} %, "
+            f"allowed are {100 * self.allowed_share:.3g} %); see `meantime rejects --source {self.source}`",
         ]
 
 

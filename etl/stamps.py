@@ -363,6 +363,10 @@ def unreadable(field: str, format_: Format, value: str | None) -> str:
     """Say that a value of a field of ours cannot be read, and how the column is written."""
     if format_.order == "pattern":
         return f"{field} {value!r} does not read as {format_.patterns[0]}"
+    if format_.is_told:
+        return (
+            f"{field} {value!r} does not read {format_.order.replace('_', '-')}, as `date_format` (--date-format) asks"
+        )
     like = f", such as {format_.example!r}" if format_.example else ""
     return f"{field} {value!r} is not a stamp like the others of this column{like}"
 

@@ -51,7 +51,7 @@ def test_a_load_says_what_got_in_and_complains_on_stderr(tmp_path: Path, capsys:
     assert ran(capsys, "load", file, "--as", "servicenow", "--data", tmp_path / "data") == (
         3,
         f"servicenow: loaded, 7 rows, 6 good, 1 rejected\npublished version 1: {tmp_path}/data/incidents.duckdb\n",
-        "warning: servicenow: 1 of 7 rows were rejected (14.3%, allowed are 1.0%); "
+        "warning: servicenow: 1 of 7 rows were rejected (14.3 %, allowed are 1 %); "
         "see `meantime rejects --source servicenow`\n"
         "warning: servicenow: closed.csv: stamps such as '2025-03-03 08:01:00' name no zone and were read as UTC; "
         "say --timezone ZONE if they are not\n",
@@ -453,6 +453,27 @@ def test_who_closes_the_pipe_gets_no_complaint(data: Path) -> None:
     )
     assert done.stdout.startswith("incident_id")
     assert done.stderr == ""
+
+
+def test_load_reads_a_file_as_the_configuration_says_of_its_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, config, data = exports.write(tmp_path / "closed.csv", CLOSED), tmp_path / "meantime.toml", tmp_path / "data"
+    asked = ("load", file, "--as", "servicenow", "--name", "desk", "--timezone", "UTC", "--data", data)
+    rejected = ran(capsys, *asked)[1]
+    config.write_text(
+        '[sources.desk]\nkind = "servicenow"\nfiles = ["exports/*.csv"]\ntimezone = "Asia/Tokyo"\nfull_export = true\n'
+        '[sources.desk.status]\nZombie = "in_progress"\n',
+        encoding="utf-8",
+    )
+    mapped = ran(capsys, *asked, "--config", config)[1]
+    assert (rejected.splitlines()[0], mapped.splitlines()[0]) == (
+        "desk: loaded, 7 rows, 6 good, 1 rejected",
+        "desk: loaded, 7 rows, 7 good, 0 rejected",
+    )
+    with duckdb.connect(data / "incidents.duckdb", read_only=True) as con:
+        # The command line's zone holds, and one file by hand is not all that there is.
+        assert con.execute("select timezone, full_export from sources").fetchall() == [("UTC", False)]
 
 
 def test_load_says_that_it_took_utc_for_granted_and_how_to_say_otherwise(

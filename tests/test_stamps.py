@@ -116,6 +116,13 @@ def test_what_cannot_be_read_is_told_beside_what_can() -> None:
     )
 
 
+def test_what_contradicts_the_order_that_a_person_named_says_which_that_is() -> None:
+    format_ = stamps.decide(pl.DataFrame({"at": ["29/02/2016"]}), ["at"], told="month_first")["at"]
+    assert stamps.unreadable("opened_at", format_, "29/02/2016") == (
+        "opened_at '29/02/2016' does not read month-first, as `date_format` (--date-format) asks"
+    )
+
+
 def test_a_date_format_is_an_order_or_a_pattern() -> None:
     with pytest.raises(StampError, match="date_format 'dayfirst' is not one of day_first, month_first, iso, nor a"):
         stamps.check_format("dayfirst", "desk:")
