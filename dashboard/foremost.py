@@ -39,7 +39,8 @@ def signal(here: View, name: str) -> str:
     watched = here.watched((name,)).get(name)
     if watched is None or not watched.chart.verdict.is_signal:
         return ""
-    return f"with a signal: {words.plain(judging.signal(watched))}"
+    joint = "and" if sentences.is_change(here.reading(name)) else "but"
+    return f"{joint} out of the ordinary {watched.grain} by {watched.grain}: {words.plain(judging.signal(watched))}"
 
 
 def _finding(here: View, name: str, watched: Watched | None) -> tuple[int, str] | None:

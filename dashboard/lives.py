@@ -39,6 +39,11 @@ class After(NamedTuple):
     left_high: float
     at_risk: int
 
+    @property
+    def otherwise(self) -> float:
+        """Share that has left another way: the rest, without what the last digits of a sum leave of nothing."""
+        return max(round(1 - self.open - self.left, 12), 0.0)
+
 
 class Naive(NamedTuple):
     """What the finished incidents alone say, in hours."""

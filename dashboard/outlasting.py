@@ -185,7 +185,7 @@ def _typed(lives: Lives, tongue: Tongue) -> pl.DataFrame:
             f"{left} (share)": one.left,
             f"{left}, 95 % from (share)": one.left_low,
             f"{left}, 95 % to (share)": one.left_high,
-            f"{tongue.otherwise.capitalize()} (share)": 1 - one.open - one.left,
+            f"{tongue.otherwise.capitalize()} (share)": one.otherwise,
             "Still watched": one.at_risk,
         }
         for one in lives.after
@@ -201,7 +201,7 @@ def _numbers(lives: Lives, tongue: Tongue) -> pl.DataFrame:
             "95 % interval": _between(one.low, one.high),
             tongue.left.capitalize(): _share(one.left),
             "95 % interval of that": _between(one.left_low, one.left_high),
-            tongue.otherwise.capitalize(): _share(1 - one.open - one.left),
+            tongue.otherwise.capitalize(): _share(one.otherwise),
             "Still watched": one.at_risk,
         }
         for one in lives.after

@@ -37,8 +37,8 @@ def settle(here: View) -> Asked:
     mine = {name: st.query_params.get_all(name) for name in exploring.KEYS if name in st.query_params}
     is_back = "x_kpi" not in state
     if "_asked" not in state or (mine != state["_asked_url"] and not (is_back and not mine)):
-        asked, unknown = exploring.from_url(mine, _kpis(here), _filled(here), here.known)
-        if unknown:
+        asked, state["_asked_unknown"] = exploring.from_url(mine, _kpis(here), _filled(here), here.known)
+        if unknown := state["_asked_unknown"]:
             st.caption(words.plain(f"This data does not know {words.listing(unknown)}; the rest of the link is on."))
         _set(asked)
     elif is_back:

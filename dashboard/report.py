@@ -8,13 +8,16 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from dashboard import branding, filters, query, takeaway
+from dashboard import branding, exploring, filters, query, takeaway
 from dashboard.record import Record
 
 APP = Path(__file__).resolve().parent / "app.py"
 SECONDS = 600
 """What drawing a page may take."""
+OF_ITS_OWN = {"explore": exploring.KEYS, "incidents": ("incident",), "ask_the_data": ("sql",)}
+"""Parameters that a page reads itself; those that a switch is bound to go by the switch's key."""
 
 
 class ReportError(Exception):
@@ -103,6 +106,7 @@ def drawn(data: Path, page: str, parameters: Mapping[str, Sequence[str]]) -> Rec
 
     Raises:
         ReportError: there is nothing to draw.
+        UsageError: the page or the data do not know what the URL asks for.
         Exception: whatever kept the page from being drawn.
     """
     from streamlit import logger
@@ -129,7 +133,24 @@ def drawn(data: Path, page: str, parameters: Mapping[str, Sequence[str]]) -> Rec
     record: Record = app.session_state["_record"]
     if record.has_failed or app.exception:
         raise ReportError(f"the page '{page}' could not be drawn")
+    # A page in the browser says what it could not heed beside what it shows; nobody looks at a report that is made by night.
+    if unheeded := _unheeded(app, page, parameters):
+        raise UsageError(f"the page '{page}' or these data do not know {', '.join(unheeded)}")
     return record
+
+
+def _unheeded(app: Any, page: str, parameters: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name the parameters, or values of them, that the page went without."""
+    state = app.session_state
+    found = [one for name in ("_unknown", "_asked_unknown") if name in state for one in state[name]]
+    # Streamlit drops what a bound switch does not offer, and what it has by default.
+    offered = {switch.key: switch.options for switch in app.selectbox}
+    for name, values in parameters.items():
+        if filters.names({name: ""}) or name in OF_ITS_OWN.get(page, ()):
+            continue
+        if name not in state or not set(values) <= set(offered.get(name, values)):
+            found.append(f"{name}: {', '.join(values)}")
+    return found
 
 
 def write(data: Path, page: str, parameters: Mapping[str, Sequence[str]], file: Path) -> None:

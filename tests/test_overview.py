@@ -95,5 +95,7 @@ def test_a_page_of_one_kpi_names_its_signal_in_its_lead(
     page: str, since: str, until: str, named: str, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened(monkeypatch, sample, page, since=[since], until=[until], grain=["week"])
-    said = re.search(r", with a signal: ([^.]*)\.", lead(app))
+    said = re.search(
+        r", (?:and|but) out of the ordinary (?:day by day|week by week|month by month): ([^.]*)\.", lead(app)
+    )
     assert (said[1] if said else "") == named

@@ -467,6 +467,10 @@ def test_the_command_says_in_a_sentence_what_is_wrong(
         (["--where", "colour=red", *out], 2, "a page cannot be filtered by 'colour', but by source, priority"),
         (["--since", "2025-02-01", "--until", "2025-01-01", *out], 2, "lies after the last one"),
         (["--grain", "fortnight", *out], 2, "grain 'fortnight' is not one of day, week"),
+        (["--with", "grian=month", *out], 2, "the page 'overview' or these data do not know grian: month"),
+        (["--with", "period=bogus", *out], 2, "do not know period: bogus"),
+        (["--page", "explore", "--with", "kpi=nope", *out], 2, "do not know kpi: nope"),
+        (["--page", "why_it_moved", "--with", "moved_kpi=nope", *out], 2, "do not know moved_kpi: nope"),
         (["--out", str(tmp_path / "no" / "r.xlsx")], 1, "cannot be written (No such file or directory)"),
     ):
         assert run(["report", "--data", str(sample), *arguments]) == code
@@ -487,6 +491,15 @@ def test_the_command_says_in_a_sentence_what_is_wrong(
     assert run(["report", "--data", str(sample), *out]) == 1
     assert capsys.readouterr().err.startswith("error: unexpected ZeroDivisionError; details are in ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_takes_what_the_url_of_its_page_may_say(sample: Path, tmp_path: Path) -> None:
+    for page, told in (
+        ("explore", {"kpi": "mtta", "by": "priority", "picture": "bars"}),
+        ("why_it_moved", {"moved_kpi": "Mean time to acknowledge"}),
+        ("overview", {"period": "4w", "grain": "day"}),
+    ):
+        report.write(sample, page, {name: [value] for name, value in told.items()}, tmp_path / f"{page}.html")
 
 
 def test_a_report_wears_what_the_configuration_says(sample: Path, tmp_path: Path) -> None:
