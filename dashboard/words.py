@@ -54,15 +54,16 @@ def hours_of(scale: str) -> float:
 def scale_of(hours: float) -> str:
     """Name the unit in which a duration reads best: s, min, h or d.
 
-    >>> [scale_of(hours) for hours in (0.01, 0.5, 4.2, 140.0)]
-    ['s', 'min', 'h', 'd']
+    >>> [scale_of(hours) for hours in (0.01, 0.5, 0.995, 4.2, 140.0)]
+    ['s', 'min', 'h', 'h', 'd']
     """
+    # By what it is rounded to: nobody says 60 minutes.
     size = abs(hours)
-    if size == 0 or 1 <= size < 72:
+    if size == 0 or 59.5 / 60 <= size < 72:
         return "h"
     if size >= 72:
         return "d"
-    return "min" if size >= 1 / 60 else "s"
+    return "min" if size >= 59.5 / 3600 else "s"
 
 
 def duration(hours: float, scale: str | None = None) -> str:
