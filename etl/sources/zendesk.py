@@ -1,20 +1,27 @@
-"""Zendesk Support: tickets by the incremental export, and the audits of each ticket that changed.
+"""Zendesk Support: tickets by the incremental export, the audits and SLA verdicts of each, breaches by their own export.
 
-Follows the vendor's documents "Incremental Exports" (cursor-based), "Ticket Audits" and "Ticket Audit events reference",
-"Tickets", "Groups", "Users" and the via object's reference (api/v2).
+Follows the vendor's documents "Incremental Exports" (cursor-based; time-based for metric events), "Ticket Audits" and
+"Ticket Audit events reference", "Ticket Metric Events" and "Ticket metric event types reference", "Side-loading",
+"Tickets", "Groups", "Users" and the via object's reference (api/v2). That `include=metric_events` puts them into the
+ticket, by metric, is seen in the vendor's own sla_event_tracking_app.
 
 Reads: tickets with those that were deleted (the export holds them), the whole history of each (status, assignee, group,
-priority, comments; who did it, and whether that was a rule), names of users and groups. Tested against a stand-in that is
-written from the vendor's documents, never against an account. Takes `user` (an e-mail address) and `token`, or an OAuth
-`token` alone. There is no `filter`: the export knows none.
+priority, comments; who did it, and whether that was a rule), verdicts on SLA targets, names of users and groups. Tested
+against a stand-in that is written from the vendor's documents, never against an account. Takes `user` (an e-mail address)
+and `token`, or an OAuth `token` alone. There is no `filter`: the export knows none.
 
-Needs an administrator's token: the incremental export is not for agents, and nothing is hidden from it. Limits: the
-export takes 10 requests a minute and leaves the last minute out; audits cost a request per changed ticket; those of a
-deleted ticket are gone. A ticket that was merged into another has the tag `closed_by_merge` and counts as a duplicate.
-Custom fields are named by their number, `service = "360012345678"`.
-Cannot know: escalations (Zendesk records none). Not read: its metric events. When a ticket was held they say as the
-audits do, which also say who did it; but their verdicts on SLA targets (`apply_sla`, `breach`, `fulfill`) are missing.
-They come by the time of the event and not by ticket, and a target may be breached while its ticket does not change.
+SLA: the targets of Zendesk's three resolution metrics count (`requester_wait_time`, `agent_work_time`,
+`resolution_time`); `fields.sla_met` names the one that alone counts. A breach is final unless Zendesk takes it back, met
+means that each was fulfilled. A target is breached while its ticket does not change: later pulls ask for metric events
+by their time, and for the tickets that they are about. Holds are the audits', which also say who did it. Where the
+account has no metric events, there are no verdicts.
+
+Needs an administrator's token: the incremental exports are not for agents, and nothing is hidden from them. Limits: they
+take 10 requests a minute together and leave the last minute out; audits and verdicts cost a request each per changed
+ticket; those of a deleted ticket are gone. A ticket that was merged into another has the tag `closed_by_merge` and counts
+as a duplicate. Custom fields are named by their number, `service = "360012345678"`.
+Cannot know: escalations (Zendesk records none); that a breach was taken back while its ticket did not change, if
+`include_changes`, which the vendor hardly describes, should not tell it: then it shows with the ticket's next change.
 
 An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `.channel`, `.hold_reason`.
 """
@@ -22,9 +29,9 @@ An instance's own words are mapped under `[sources.NAME.status]`, `.priority`, `
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -46,6 +53,7 @@ from etl.shaping import (
     lookup,
     lowered,
     mapped,
+    nearest,
     newest,
     parts,
     unknown,
@@ -126,6 +134,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "problem_id": ("problem_id",),
     "change_id": (),
     "resolution_code": (),
+    "sla_met": (),
     "opened_at": ("created_at",),
     "updated_at": ("updated_at",),
 }
@@ -145,7 +154,12 @@ TEXTS = (
     "resolution_code",
 )
 
-REFERENCES = ("groups", "users")
+REFERENCES = ("groups", "metric_events", "targets", "users")
+
+RESOLUTION_METRICS = ("requester_wait_time", "agent_work_time", "resolution_time")
+"""What an SLA policy offers as resolution metrics; the others are about replies and updates."""
+DECIDING = ("apply_sla", "activate", "fulfill", "breach")
+"""Types of metric events that a verdict rests on."""
 
 TICKETS: list[dict[str, Any]] = [
     {
@@ -202,6 +216,25 @@ EXAMPLE: dict[str, bytes] = {
 EXAMPLE_PULL: dict[str, list[dict[str, Any]]] = {
     "tickets": TICKETS,
     "audits": AUDITS,
+    "targets": [
+        {
+            "id": 1,
+            "ticket_id": 47,
+            "metric": "requester_wait_time",
+            "instance_id": 1,
+            "type": "apply_sla",
+            "time": "2024-01-15T10:30:00Z",
+            "sla": {"target": 120, "business_hours": False, "policy": {"id": 531, "title": "Main"}},
+        },
+        {
+            "id": 2,
+            "ticket_id": 47,
+            "metric": "requester_wait_time",
+            "instance_id": 1,
+            "type": "fulfill",
+            "time": "2024-01-15T12:00:00Z",
+        },
+    ],
     "groups": [{"id": 7, "name": "Messaging"}],
     "users": [{"id": 901, "name": "Bob", "role": "end-user"}, {"id": 35436, "name": "Ann", "role": "agent"}],
 }
@@ -211,7 +244,9 @@ PAGE = 100
 EXPORTED = 1000
 PERSONS = ("requester_id", "submitter_id", "assignee_id")
 EXPORTS_PER_MINUTE = 10
-"""The export has a budget of its own ("Incremental Exports", Rate limits)."""
+"""The exports have a budget of their own ("Incremental Exports", Rate limits)."""
+TOO_RECENT = timedelta(minutes=5)
+"""The time-based export refuses a start within the last minute, and once did within five: "Too recent start_time"."""
 
 
 @dataclass(frozen=True)
@@ -221,19 +256,57 @@ class Plan(_records.Plan):
     is_audits: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, bool] = field(default_factory=dict)
+    """Ticket -> the verdict on its resolution targets, where it is final."""
 
 
 def prepare(export: Export, options: Options) -> Plan:
     """Tell tickets from audits, and learn the names of users and groups.
 
     Raises:
-        SourceError: a needed column is missing, or a configured field is none.
+        SourceError: a needed column is missing, or a configured field or metric is none.
     """
+    metrics = _metrics(options)
     is_audits = {"ticket_id", "events"} <= set(export.columns)
     needed = () if is_audits else ("incident_id", "state", "opened_at")
     plan = planned(export, options, FIELDS, needed=needed, hint=", or save an answer of /api/v2/tickets or its audits")
     users = {SYSTEM: "System", **names_in(export, "users")}
-    return Plan(**vars(plan), is_audits=is_audits, users=users, groups=names_in(export, "groups"))
+    groups, targets = names_in(export, "groups"), _targets(export.beside.get("targets", ()), metrics)
+    return Plan(**vars(plan), is_audits=is_audits, users=users, groups=groups, targets=targets)
+
+
+def _metrics(options: Options) -> tuple[str, ...]:
+    """Give the metrics whose targets are a verdict on the resolution."""
+    told = options.fields.get("sla_met")
+    if told is not None and told not in RESOLUTION_METRICS:
+        raise SourceError(
+            f"{options.source}: [sources.{options.source}.fields] takes sla_met from '{told}', which is not one of "
+            f"{', '.join(RESOLUTION_METRICS)}{nearest(told, RESOLUTION_METRICS)}"
+        )
+    return RESOLUTION_METRICS if told is None else (told,)
+
+
+def _targets(records: Iterable[Mapping[str, Any]], metrics: Collection[str]) -> dict[str, bool]:
+    """Judge each ticket by its resolution targets: a breach of one is final, met is final when all are fulfilled."""
+    told: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for record in records:
+        # "In general, you can ignore any event where `deleted` is true."
+        if record["metric"] in metrics and not record.get("deleted"):
+            told.setdefault(str(record["ticket_id"]), {}).setdefault(record["metric"], []).append(record)
+    judged = {ticket: [met for events in by.values() for met in _verdict(events)] for ticket, by in told.items()}
+    return {ticket: all(found) for ticket, found in judged.items() if False in found or (found and None not in found)}
+
+
+def _verdict(events: Iterable[Mapping[str, Any]]) -> list[bool | None]:
+    """Judge a metric of a ticket; none where no target stands: `apply_sla` without `sla` took it away."""
+    ordered = sorted(events, key=lambda event: (event["time"], event["id"]))
+    if any(event["type"] == "breach" for event in ordered):
+        return [False]
+    applied = [event.get("sla") for event in ordered if event["type"] == "apply_sla"]
+    if not applied or not applied[-1]:
+        return []
+    clock = [event["type"] for event in ordered if event["type"] in ("activate", "fulfill")]
+    return [True if clock and clock[-1] == "fulfill" else None]
 
 
 def normalise(chunk: pl.DataFrame, plan: Plan) -> Canonical:
@@ -270,6 +343,7 @@ def _tickets(chunk: pl.DataFrame, plan: Plan) -> Canonical:
             "assignee": named(text("assignee"), plan.users),
             "caller": named(text("caller"), plan.users),
             "url": coalesced(chunk, ["url"]).str.replace(r"/api/v2/tickets/(\d+)\.json$", "/agent/tickets/$1"),
+            "sla_met": pl.Series([plan.targets.get(number) for number in records.ids], dtype=pl.Boolean),
             "opened_at": opened_at,
             "updated_at": updated_at,
             "deleted_at_source": updated_at.zip_with(is_deleted, records.nothing(pl.Datetime("us"))),
@@ -398,19 +472,27 @@ def _client(pull: Pull, **more: Any) -> Client:
 
 
 def fetch(pull: Pull) -> None:
-    """Pull the tickets that changed, their audits, and the names of whom they name."""
+    """Pull the tickets that changed, or whose targets did, their audits and targets, and the names of whom they name."""
     if pull.access.filter:
         raise SourceError(
             f"{pull.source}: [sources.{pull.source}] has `filter`, which Zendesk's export does not know; take it out"
         )
+    metrics = _metrics(pull.options)
     whoami(pull)
     pace = min(pull.access.requests_per_minute or EXPORTS_PER_MINUTE, EXPORTS_PER_MINUTE)
     exports = _client(pull, access=replace(pull.access, requests_per_minute=pace))
     client = _client(pull)
     pull.keep("tickets", lambda start: _changed(pull, exports, start))
     tickets = {str(record["id"]): record for record in pull.kept("tickets")}
+    if not pull.is_first:
+        # A target is breached without a change of its ticket.
+        pull.keep("metric_events", lambda start: _moved(pull, exports, metrics, start))
+        moved = {str(event["ticket_id"]) for event in pull.kept("metric_events")} - set(tickets)
+        pull.keep("tickets_moved", lambda start: _many(client, "tickets", moved, start))
+        tickets |= {str(record["id"]): record for record in pull.kept("tickets_moved")}
     alive = sorted((id_ for id_, record in tickets.items() if record.get("status") != "deleted"), key=int)
     pull.keep("audits", lambda start: _histories(client, alive, start))
+    pull.keep("targets", lambda start: _deciding(pull, client, alive, metrics, start))
     paged = {"page[size]": PAGE}
     pull.keep("groups", lambda start: by_link(client, "api/v2/groups.json", paged, "groups", start=start, link=_next))
     named = {str(record.get(name)) for record in tickets.values() for name in PERSONS}
@@ -419,16 +501,28 @@ def fetch(pull: Pull) -> None:
         for event in audit.get("events") or ():
             if event.get("field_name") == "assignee_id":
                 named |= {str(event.get("value")), str(event.get("previous_value"))}
-    users = sorted((id_ for id_ in named if id_.isdigit()), key=int)
-    batches = [users[at : at + PAGE] for at in range(0, len(users), PAGE)]
+    users = {id_ for id_ in named if id_.isdigit()}
+    pull.keep("users", lambda start: _many(client, "users", users, start, brief=_brief))
 
-    def ask(ids: list[str]) -> tuple[str, dict[str, str]]:
-        return "api/v2/users/show_many.json", {"ids": ",".join(ids)}
 
-    def people(_: list[str], answer: Answer) -> list[dict[str, Any]]:
-        return _brief((answer.document or {}).get("users") or ())
+def _many(
+    client: Client,
+    what: str,
+    ids: Iterable[str],
+    start: Any,
+    brief: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+) -> Iterator[Page]:
+    """Ask for tickets or users by their ids, a hundred at a time; those that were deleted are not shown."""
+    ordered = sorted(ids, key=int)
+    batches = [ordered[at : at + PAGE] for at in range(0, len(ordered), PAGE)]
 
-    pull.keep("users", lambda start: by_one(client, batches, ask, people, start=start))
+    def ask(batch: list[str]) -> tuple[str, dict[str, str]]:
+        return f"api/v2/{what}/show_many.json", {"ids": ",".join(batch)}
+
+    def shown(_: list[str], answer: Answer) -> list[dict[str, Any]]:
+        return brief((answer.document or {}).get(what) or [])
+
+    return by_one(client, batches, ask, shown, start=start)
 
 
 def _brief(users: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -456,6 +550,53 @@ def _changed(pull: Pull, client: Client, start: Any) -> Iterator[Page]:
         yield Page(document["tickets"], answer.request, cursor)
         if is_last:
             return
+
+
+def _moved(pull: Pull, client: Client, metrics: Collection[str], start: Any) -> Iterator[Page]:
+    """Go through the metric events since the last pull, by their time, for the tickets whose verdict may be another.
+
+    Within the last minutes before this pull no further page is asked for: the next pull begins there.
+    """
+    path = "api/v2/incremental/ticket_metric_events.json"
+    begin, until = ((at - TOO_RECENT).replace(tzinfo=UTC).timestamp() for at in (pull.since or pull.as_of, pull.as_of))
+    at = start or int(begin)
+    while True:
+        asked = {"start_time": at, "include_changes": "true", "per_page": EXPORTED}
+        answer = client.get(path, asked, missing=True, forbidden=True)
+        if answer.document is None:
+            pull.tell(f"{pull.source}: has no metric events for us ({answer.status}): breaches show with other changes")
+            return
+        events, end = answer.document.get("ticket_metric_events"), answer.document.get("end_time") or at
+        if not isinstance(events, list):
+            raise client.error(f"{answer.request} gave no metric events; is `url` the address of a Zendesk?")
+        is_last = answer.document.get("end_of_stream", end <= at) or end >= until
+        if end <= at and not is_last:
+            raise client.error(f"{answer.request} names itself as the next page")
+        at = end
+        kept = [event for event in events if event["metric"] in metrics and event["type"] in DECIDING]
+        yield Page(kept, answer.request, at)
+        if is_last:
+            return
+
+
+def _deciding(pull: Pull, client: Client, ids: list[str], metrics: Collection[str], start: Any) -> Iterator[Page]:
+    """Ask for all that decides on the targets of each ticket: what is new alone does not tell what stood before."""
+    until = f"{pull.as_of:%Y-%m-%dT%H:%M:%SZ}"
+
+    def ask(id_: str) -> tuple[str, dict[str, str]]:
+        return f"api/v2/tickets/{id_}.json", {"include": "metric_events"}
+
+    def deciding(id_: str, answer: Answer) -> list[dict[str, Any]]:
+        told = ((answer.document or {}).get("ticket") or {}).get("metric_events") or {}
+        found = []
+        for metric in metrics:
+            # What is later than this pull's instant, the next one asks for again.
+            events = [one for one in told.get(metric) or () if one["type"] in DECIDING and one["time"] <= until]
+            if any(event["type"] in ("apply_sla", "breach") for event in events):
+                found += [{"ticket_id": id_, "metric": metric, **event} for event in events]
+        return found
+
+    return by_one(client, ids, ask, deciding, start=start, at_once=4, forbidden=True)
 
 
 def _next(answer: Answer) -> str | None:

@@ -19,6 +19,8 @@ PRIORITY = {1: "urgent", 2: "high", 3: "normal", 4: "low"}
 PEOPLE = {name: 900 + number for number, name in enumerate((*AGENTS, *CALLERS))} | {ROBOT: -1}
 TEAMS = {name: 70 + number for number, name in enumerate(GROUPS)}
 FIELD = {"state": "status", "assignee": "assignee_id", "group": "group_id", "priority": "priority"}
+METRICS = ("reply_time", "requester_wait_time", "agent_work_time", "resolution_time")
+POLICY = {"target": 60, "target_in_seconds": 3600, "business_hours": False, "policy": {"id": 531, "title": "Main"}}
 ME = {"id": 1, "name": "Me", "role": "admin"}
 
 
@@ -45,6 +47,10 @@ class Zendesk(Desk):
         self.merged: set[int] = set()
         self.renamed: dict[int, int] = {}
         self.generated: dict[int, datetime] = {}
+        self.metric_events: dict[int, list[dict[str, Any]]] = {}
+        self.told_at: dict[int, datetime] = {}
+        """Metric event -> when it last changed."""
+        self.breaches: dict[int, dict[str, Any]] = {}
         super().__init__(seed)
 
     def change(self) -> None:
@@ -60,11 +66,66 @@ class Zendesk(Desk):
             number = self.random.choice(running).number
             self.renamed[number] = self.renamed.get(number, 0) + 1
             self.generated[number] = self.clock
+        elif (timed := [one for one in running if self.is_timed(one)]) and dice < 0.14:
+            # A target is breached when its time is over; the ticket itself does not change.
+            number = self.random.choice(timed).number
+            self.breaches[number] = self.measured(number, METRICS[1 + number % 3], "breach")
+        elif self.breaches and dice < 0.16:
+            self.take_back(self.random.choice(list(self.breaches)))
         else:
             super().change()
 
+    def is_timed(self, ticket: Ticket) -> bool:
+        """Whether a target of a ticket runs: of four tickets one has no policy."""
+        return ticket.number % 4 != 0 and ticket.number not in self.breaches
+
+    def sla_met(self, ticket: Ticket) -> bool | None:
+        """Say what the verdict on a ticket must be."""
+        if ticket.number in self.breaches:
+            return False
+        return True if ticket.number % 4 != 0 and ticket.state not in OPEN else None
+
     def touched(self, ticket: Ticket) -> None:
         self.generated[ticket.number] = self.clock
+        number = ticket.number
+        if number not in self.metric_events:
+            # "You'll see an activate event for all metrics", with a policy or without (Ticket metric event types).
+            for metric in METRICS:
+                self.measured(number, metric, "measure")
+                self.measured(number, metric, "activate")
+                if number % 4 != 0 and metric in ("reply_time", METRICS[1 + number % 3]):
+                    self.measured(number, metric, "apply_sla", sla=POLICY)
+            self.measured(number, "reply_time", "breach")
+        for metric in METRICS[1:]:
+            stands = [one["type"] for one in self.metric_events[number] if one["metric"] == metric]
+            clock = [type_ for type_ in stands if type_ in ("activate", "pause", "fulfill")][-1]
+            paused = ticket.state == "on_hold" and metric != "resolution_time"
+            now = "pause" if paused else "activate" if ticket.state in OPEN else "fulfill"
+            if now != clock:
+                self.measured(number, metric, now)
+            if now == "fulfill" != clock:
+                self.measured(number, metric, "update_status", status={"calendar": 5, "business": 3})
+
+    def take_back(self, number: int) -> None:
+        """A breach was none: "If true, the event has been deleted" (Ticket Metric Events). Its ticket need not change."""
+        event = self.breaches.pop(number)
+        event["deleted"] = True
+        self.told_at[event["id"]] = self.clock
+
+    def measured(self, number: int, metric: str, type_: str, **more: Any) -> dict[str, Any]:
+        """Enter a metric event of a ticket."""
+        id_ = self.seed * 100_000 + len(self.told_at)
+        event: dict[str, Any] = {
+            "id": id_,
+            "ticket_id": self.seed * 1000 + number,
+            "metric": metric,
+            "instance_id": 1,
+            "type": type_,
+        }
+        event |= {"time": _written(self.clock), **more}
+        self.metric_events.setdefault(number, []).append(event)
+        self.told_at[id_] = self.clock
+        return event
 
     def title(self, ticket: Ticket) -> str:
         return f"Trouble {ticket.number}, {self.renamed.get(ticket.number, 0)} times seen to by the system"
@@ -91,17 +152,36 @@ class Zendesk(Desk):
             return document({"user": ME if is_me else {"id": None, "name": "Anonymous user"}})
         if path == "/api/v2/incremental/tickets/cursor.json":
             return self._exported(request)
+        if path == "/api/v2/incremental/ticket_metric_events.json":
+            return self._events(request)
+        if path == "/api/v2/tickets/show_many.json":
+            asked = {int(id_) % 1000 for id_ in given["ids"].split(",")}
+            assert len(asked) <= 100
+            shown = [one for number, one in self.tickets.items() if number in asked and one.deleted_at is None]
+            return document({"tickets": [self._ticket(one) for one in shown]})
         if path == "/api/v2/groups.json":
             return self._paged(request, "groups", [{"id": id_, "name": name} for name, id_ in TEAMS.items()])
         if path == "/api/v2/users/show_many.json":
             asked = {int(id_) for id_ in given["ids"].split(",")}
             assert len(asked) <= 100
-            return document({"users": [{"id": id_, "name": name} for name, id_ in PEOPLE.items() if id_ in asked]})
+            person = {"role": "agent", "email": "x@example.com"}
+            return document(
+                {"users": [{"id": id_, "name": name, **person} for name, id_ in PEOPLE.items() if id_ in asked]}
+            )
         if found := re.fullmatch(r"/api/v2/tickets/(\d+)/audits.json", path):
             ticket = self.tickets.get(int(found[1]) % 1000)
             if ticket is None or ticket.deleted_at is not None:
                 return httpx.Response(404, json={"error": "RecordNotFound", "description": "Not found"})
             return self._paged(request, "audits", self._audits(ticket))
+        if found := re.fullmatch(r"/api/v2/tickets/(\d+).json", path):
+            ticket = self.tickets.get(int(found[1]) % 1000)
+            if ticket is None or ticket.deleted_at is not None:
+                return httpx.Response(404, json={"error": "RecordNotFound", "description": "Not found"})
+            # "Side-loading": `metric_events`, of a single ticket; by metric, as the vendor's sla_event_tracking_app has it.
+            assert given["include"] == "metric_events"
+            events = self.metric_events[ticket.number]
+            told = {metric: [one for one in events if one["metric"] == metric] for metric in METRICS}
+            return document({"ticket": {**self._ticket(ticket), "metric_events": told}})
         return httpx.Response(404, json={"error": "InvalidEndpoint"})
 
     def _exported(self, request: httpx.Request) -> httpx.Response:
@@ -126,7 +206,30 @@ class Zendesk(Desk):
             }
         )
 
-    def _ticket(self, ticket: Ticket, generated: datetime) -> dict[str, Any]:
+    def _events(self, request: httpx.Request) -> httpx.Response:
+        """[V] `ticket_metric_events`, "on or after the start time"; the page's end is the next one's start.
+
+        What `include_changes` does beyond "an accurate representation of data changes" is not described: here an event
+        that changed comes again, by the instant of its change. Events of one instant are never torn apart.
+        """
+        given = request.url.params
+        begin = int(given["start_time"])
+        if begin > (self.clock - timedelta(minutes=1)).replace(tzinfo=UTC).timestamp():
+            said = "Too recent start_time. Use a start_time older than 60 seconds"
+            return httpx.Response(422, json={"error": "InvalidValue", "description": said})
+        assert given["include_changes"] == "true"
+        until = self.clock - timedelta(minutes=1)
+        events = {one["id"]: one for told in self.metric_events.values() for one in told}
+        seconds = {id_: int(at.replace(tzinfo=UTC).timestamp()) for id_, at in self.told_at.items() if at <= until}
+        rows = sorted((second, id_) for id_, second in seconds.items() if second >= begin)
+        later = [second for second, _ in rows if second > begin][: min(self.page_size, int(given["per_page"]))]
+        end = later[-1] if later else begin
+        cut = [events[id_] for second, id_ in rows if second <= end]
+        link = str(request.url.copy_merge_params({"start_time": str(end)}))
+        more = {"end_time": end, "next_page": link, "end_of_stream": len(cut) == len(rows)}
+        return document({"ticket_metric_events": cut, "count": len(cut), **more})
+
+    def _ticket(self, ticket: Ticket, generated: datetime | None = None) -> dict[str, Any]:
         id_ = int(self.incident_id(ticket))
         return {
             "id": id_,
@@ -142,8 +245,7 @@ class Zendesk(Desk):
             "via": {"channel": "email"},
             "created_at": _written(ticket.opened_at),
             "updated_at": _written(ticket.deleted_at or ticket.updated_at),
-            "generated_timestamp": int(generated.replace(tzinfo=UTC).timestamp()),
-        }
+        } | ({"generated_timestamp": int(generated.replace(tzinfo=UTC).timestamp())} if generated else {})
 
     def _audits(self, ticket: Ticket) -> list[dict[str, Any]]:
         first = (("state", None, "new"), ("group", None, GROUPS[0]), ("priority", None, 3))
