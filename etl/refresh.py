@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -476,21 +477,31 @@ def _reading(source: Source, *, is_configured: bool) -> Reading:
     return Reading(source.kind, source.options, source.as_of, settings, is_configured)
 
 
+def _archived(raw: Path, source: Source, files: Sequence[Path]) -> list[Entry]:
+    """Give the entries that the archive has of files; those that cannot be read are none."""
+    # Nothing is hashed for a source that has nothing in the archive yet.
+    is_new = not any((raw / source.name).glob("*"))
+    readable = [] if is_new else [file for file in files if file.is_file() and os.access(file, os.R_OK)]
+    found = [archive.find(raw, source.name, archive.identify(file)) for file in readable]
+    return [entry for entry in found if entry is not None]
+
+
 def _restate(raw: Path, wanted: list[tuple[Source, list[Path] | None]]) -> bool:
     """Say of archived inputs how they are read now; give whether any of them is read in another way than before."""
     is_restated = False
     for source, files in wanted:
         reading = _reading(source, is_configured=files is None)
         if files is None:
-            known = [
-                entry for entry in archive.entries(raw) if entry.source == source.name and entry.reading.is_configured
-            ]
+            mine = [entry for entry in archive.entries(raw) if entry.source == source.name]
+            known = [entry for entry in mine if entry.reading.is_configured]
+            # What was loaded by hand is the configuration's as soon as that names the file.
+            if source.access is None and len(known) < len(mine):
+                # Patterns that match nothing are told when the source is taken in.
+                with suppress(ConfigError):
+                    found = _archived(raw, source, source.paths())
+                    known += [entry for entry in found if not entry.reading.is_configured]
         else:
-            # Nothing is hashed for a source that has nothing in the archive yet.
-            is_new = not any((raw / source.name).glob("*"))
-            readable = [] if is_new else [file for file in files if file.is_file() and os.access(file, os.R_OK)]
-            found = [archive.find(raw, source.name, archive.identify(file)) for file in readable]
-            known = [entry for entry in found if entry is not None]
+            known = _archived(raw, source, files)
         for entry in known:
             # A pull tells up to its own time, whatever the configuration says.
             now = replace(reading, as_of=entry.reading.as_of) if entry.is_pull else reading

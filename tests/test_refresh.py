@@ -160,6 +160,22 @@ def test_a_changed_configuration_reads_the_archive_anew(tmp_path: Path) -> None:
     assert one(data, "select count(*) from rejected_rows") == [(0,)]
 
 
+def test_what_was_loaded_by_hand_is_read_as_a_configuration_says_that_names_its_file(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings = configured(tmp_path, '[sources.desk.status]\n"Awaiting Parts" = "on_hold"')
+    named = exports.write(tmp_path / "exports" / "0.csv", [exports.line(1, 0, "Awaiting Parts", 5)])
+    other = exports.write(tmp_path / "1.csv", [exports.line(2, 0, "Awaiting Parts", 5)])
+    assert [one.rows_rejected for one in refresh.load(data, desk(), [named, other]).reports] == [2]
+    refresh.refresh(data, settings)
+    assert one(data, "select incident_id, state from incidents") == [("INC0000001", "on_hold")]
+    assert one(data, "select file from rejected_rows") == [("1.csv",)]
+    assert outcomes(refresh.refresh(data, settings).reports) == [("desk", "unchanged", 0, 0, 0)]
+    assert {entry.file.name: entry.reading.is_configured for entry in archive.entries(data / "raw")} == {
+        "0.csv": True,
+        "1.csv": False,
+    }
+
+
 def test_a_configuration_that_the_archive_cannot_be_read_with_changes_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     settings = configured(tmp_path)
