@@ -19,8 +19,13 @@ kpis.sort(key=lambda name: (ANSWERED.index(name) if name in ANSWERED else len(AN
 # A column of which one member is chosen explains nothing.
 alone = {column for column, values in here.choice.where if len(values) == 1}
 columns = [column for column in splits.DIMENSIONS if column in here.known and column not in alone]
+first = columns.index("assignment_group") if "assignment_group" in columns else 0
 if st.session_state.get("moved_by") not in (None, *columns):
-    del st.session_state["moved_by"]
+    if columns:
+        # Set and not forgotten: the browser's switch would keep the word of a column that is no longer there.
+        st.session_state["moved_by"], first = columns[first], 0
+    else:
+        del st.session_state["moved_by"]
 
 
 def look_closer(column: str, member: str | None) -> None:
@@ -43,7 +48,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     column = st.selectbox(
         "Split by",
         columns,
-        index=columns.index("assignment_group") if "assignment_group" in columns else 0,
+        index=first,
         format_func=lambda column: filters.COLUMNS[column].lower(),
         key="moved_by",
         bind="query-params",

@@ -48,7 +48,8 @@ def test_which_teams_time_to_resolve_rose_most_last_quarter_why_and_which_five_i
     desktop.get_by_role("button", name="Look closer").first.click()
     desktop.wait_for_url("**assignment_group=Network**")
     reader.settled()
-    # Why, and which five.
+    # Why, and which five; the switch says what the page is split by.
+    assert desktop.get_by_role("combobox", name="Split by").input_value() == "priority"
     assert "+7.5 h because P5's own times rose, +4.5 h because P4's own times rose" in reader.text()
     assert (
         "5 incidents of these days make +10 h of the change of +10 h: INC0418122 +4.2 h, INC0418652 +1.9 h, "
