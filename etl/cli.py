@@ -6,6 +6,7 @@ import csv
 import gc
 import http.client
 import io
+import itertools
 import json
 import os
 import re
@@ -369,8 +370,8 @@ def _report(settings: Settings, data: Path, outcome: Outcome) -> int:
         level = "error" if report.outcome == "failed" else "warning"
         for message in report.complaints:
             settings.say(level, message, source=report.source)
-        if report.assumed is not None:
-            settings.say("warning", report.assumed, source=report.source)
+        for remark in report.remarks.values():
+            settings.say("warning", remark, source=report.source)
     if settings.log_format == "json":
         told = {
             "event": "published",
@@ -951,6 +952,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
     except click.ClickException as error:
+        # What is misspelt may have kept click from coming to the option.
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        if "--log-format=json" in given or ("--log-format", "json") in itertools.pairwise(given):
+            settings.log_format = "json"
         if settings.log_format == "json":
             settings.say("error", error.format_message())
         else:

@@ -67,8 +67,8 @@ class Report:
     rows_rejected: int = 0
     issues: int = 0
     messages: list[str] = field(default_factory=list)
-    assumed: str | None = None
-    """What was taken for granted since nobody said otherwise, and how to say it."""
+    remarks: dict[str, str] = field(default_factory=dict)
+    """What a person should know although nothing failed, by what it is about: each is said once a run."""
     allowed_share: float = DEFAULT_REJECTED_SHARE
 
     @property
@@ -710,6 +710,8 @@ def read_entry(
         # Of what is new only: a rebuild takes what once got in.
         if file is not None and rows_in == 0:
             _refuse_emptiness(con, entry)
+            if not entry.is_pull:
+                report.remarks[entry.input_id] = f"{entry.source}: {entry.file.name} has no rows"
         settled()
     except (*INPUT_ERRORS, OSError):
         store.retract(con)
@@ -783,8 +785,8 @@ def _stage(
         for export in exports:
             plan = module.prepare(export, entry.reading.options)
             knows_resolving = knows_resolving or plan.knows_resolving
-            if not entry.is_pull:
-                report.assumed = report.assumed or _assumed_zone(entry.reading, export, plan)
+            if not entry.is_pull and (assumed := _assumed_zone(entry.reading, export, plan)):
+                report.remarks.setdefault("zone", assumed)
             for chunk in export.chunks():
                 rows_in += chunk.height
                 progress(f"{entry.source}: {export.name}: {report.rows_in + rows_in:,} rows")

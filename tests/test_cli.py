@@ -476,6 +476,16 @@ def test_load_reads_a_file_as_the_configuration_says_of_its_source(
         assert con.execute("select timezone, full_export from sources").fetchall() == [("UTC", False)]
 
 
+@pytest.mark.parametrize("how", [["--log-format", "json"], ["--log-format=json"]])
+def test_a_misspelt_option_is_told_as_json_where_that_is_asked_for(
+    how: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, errors = ran(capsys, "refresh", "--bogus", *how)
+    told = json.loads(errors)
+    # How click says it differs from version to version.
+    assert (code, told["level"], "--bogus" in told["message"]) == (2, "error", True)
+
+
 def test_load_says_that_it_took_utc_for_granted_and_how_to_say_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -356,6 +356,7 @@ def test_an_export_without_rows_does_not_move_its_source_s_clock(tmp_path: Path)
     before = one(data, "select as_of from sources")
     outcome = refresh.load(data, desk(), [exports.write(tmp_path / "1.csv", [])])
     assert outcomes(outcome.reports) == [("desk", "loaded", 0, 0, 0)]
+    assert list(outcome.reports[0].remarks.values()) == ["desk: 1.csv has no rows"]
     assert one(data, "select as_of from sources") == before
 
 
