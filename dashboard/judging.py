@@ -30,7 +30,7 @@ def verdict(one: Watched | None) -> str:
     if found.cannot == "nothing":
         return f"no verdict: no complete {grain} yet"
     if found.cannot == "few":
-        return f"no verdict: {one.chart.baseline.periods} of the {signals.needed(grain)} {grain}s to compare with"
+        return f"no verdict yet: {one.chart.baseline.periods} of the {signals.needed(grain)} {grain}s that it takes"
     if found.cannot == "alike":
         return f"no verdict: each {grain} is much like the one before"
     if found.is_signal:

@@ -137,7 +137,7 @@ def test_too_few_periods_are_told_without_asking(warehouse: Warehouse, monkeypat
     monkeypatch.setattr(Warehouse, "frame", lambda *a: asked.append(a[1]) or frame(*a))
     found = control.watched(warehouse, ["mttr"], Scope(date(2025, 1, 1), date(2025, 12, 31)), "month")["mttr"]
     assert asked == []
-    assert judging.verdict(found) == "no verdict: 16 of the 20 months to compare with"
+    assert judging.verdict(found) == "no verdict yet: 16 of the 20 months that it takes"
 
 
 def test_an_unknown_grain_is_an_error(warehouse: Warehouse) -> None:
