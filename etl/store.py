@@ -43,7 +43,7 @@ class Memory(NamedTuple):
 
 AMPLE = Memory("1500MB", "1500MB", 500_000)
 """For exports, where somebody waits for millions of rows."""
-SCANT = Memory("150MB", "0MB", 30_000)
+SCANT = Memory("170MB", "0MB", 30_000)
 """For pulls, which a machine makes beside its other work and where the tool sets the pace."""
 MERGE = Path(__file__).parent / "merge"
 
