@@ -249,7 +249,7 @@ class Zendesk(Desk):
 
     def _audits(self, ticket: Ticket) -> list[dict[str, Any]]:
         first = (("state", None, "new"), ("group", None, GROUPS[0]), ("priority", None, 3))
-        made = Entry(self.seed * 100_000 + 50_000 + ticket.number, ticket.opened_at, ticket.caller, first)
+        made = Entry(self.seed * 100_000 - 50_000 + ticket.number, ticket.opened_at, ticket.caller, first)
         return [self._audit(ticket, entry) for entry in (made, *ticket.entries)]
 
     def _audit(self, ticket: Ticket, entry: Entry) -> dict[str, Any]:
